@@ -1,0 +1,7 @@
+//! Disks as rows of 512-byte sectors: the device trait, the sector cache, the partition table.
+//!
+//! May call `time` and `memory`. Nothing here knows what a file is.
+
+pub mod device;
+
+pub use device::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};

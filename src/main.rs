@@ -1,0 +1,3 @@
+//! The kernel's entry.
+#![no_std]
+#![no_main]

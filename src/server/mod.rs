@@ -1,0 +1,5 @@
+//! Owns everything; `step()` is one turn of the poll loop.
+
+pub mod machine;
+
+pub use machine::Machine;

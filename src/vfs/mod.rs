@@ -1,0 +1,12 @@
+//! Files as an FTP user sees them: /drive_x paths, sandboxes, upload directories, permissions.
+//!
+//! May call `fat` and `block`. [`provider::Provider`] is the only way to a file, and takes only a
+//! [`path::ResolvedPath`], which only a [`sandbox::Sandbox`] makes.
+
+pub mod path;
+pub mod provider;
+pub mod sandbox;
+
+pub use path::{Drive, PathError, ResolvedPath, UserPath};
+pub use provider::{Attributes, FsError, Provider};
+pub use sandbox::Sandbox;

@@ -1,0 +1,206 @@
+//! Paths: what a user writes, where a user is, and what a disk is asked for.
+//!
+//! A user's text becomes a [`UserPath`] by [`UserPath::join`], which knows `.`, `..`, both kinds of
+//! slash and nothing else; a [`super::Sandbox`] makes a [`ResolvedPath`] of that. No text reaches a
+//! disk any other way, so there is nothing to escape with.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::fat::Name83;
+use crate::fat::name83::NameError;
+
+/// Directories below a drive's root that a path can name: 63 characters of DOS path (manual, "DOS
+/// filesystem limitations") hold no more one-letter names.
+pub const MAX_DEPTH: usize = 32;
+
+/// A drive letter, `A` to `Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Drive(u8);
+
+impl Drive {
+    /// The drive of `letter`, in either case.
+    pub const fn new(letter: u8) -> Option<Drive> {
+        match letter.to_ascii_uppercase() {
+            upper @ b'A'..=b'Z' => Some(Drive(upper)),
+            _ => None,
+        }
+    }
+
+    /// The drive with this number: 0 is A.
+    pub const fn from_index(index: u8) -> Option<Drive> {
+        if index < 26 { Some(Drive(b'A' + index)) } else { None }
+    }
+
+    /// `b'A'` to `b'Z'`.
+    pub const fn letter(self) -> u8 {
+        self.0
+    }
+
+    /// 0 for A.
+    pub const fn index(self) -> u8 {
+        self.0 - b'A'
+    }
+
+    /// The name of the directory that stands for it: `DRIVE_C`.
+    pub const fn directory(self) -> Name83 {
+        let mut bytes = *b"DRIVE_?    ";
+        bytes[6] = self.0;
+        Name83::from_raw(bytes)
+    }
+
+    /// The inverse of [`Drive::directory`].
+    pub fn from_directory(name: &Name83) -> Option<Drive> {
+        match name.as_raw() {
+            [b'D', b'R', b'I', b'V', b'E', b'_', letter, b' ', b' ', b' ', b' '] => {
+                Drive::new(*letter)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Drive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", char::from(self.0))
+    }
+}
+
+/// A set of drive letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DriveSet(u32);
+
+impl DriveSet {
+    /// No drive.
+    pub const EMPTY: DriveSet = DriveSet(0);
+
+    /// Adds a drive.
+    pub const fn insert(&mut self, drive: Drive) {
+        self.0 |= 1 << drive.index();
+    }
+
+    /// Takes a drive out.
+    pub const fn remove(&mut self, drive: Drive) {
+        self.0 &= !(1 << drive.index());
+    }
+
+    /// Whether the drive is in the set.
+    pub const fn contains(self, drive: Drive) -> bool {
+        self.0 & (1 << drive.index()) != 0
+    }
+
+    /// The drives, A first.
+    pub fn iter(self) -> impl Iterator<Item = Drive> {
+        (0..26).filter_map(Drive::from_index).filter(move |&drive| self.contains(drive))
+    }
+}
+
+/// Why a text is not a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathError {
+    /// A part is not an 8.3 name.
+    Name(NameError),
+    /// More than [`MAX_DEPTH`] directories.
+    TooDeep,
+    /// The first part is not a drive that is served, where a drive is needed.
+    NoSuchDrive,
+}
+
+/// An absolute path as one user sees it; the root is the user's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserPath {
+    names: Vec<Name83, { MAX_DEPTH + 1 }>,
+}
+
+impl UserPath {
+    /// `/`
+    pub const fn root() -> UserPath {
+        UserPath { names: Vec::new() }
+    }
+
+    /// Where `text` leads from here. A leading slash starts at the root; `\` is a slash too, empty
+    /// parts and `.` mean nothing, `..` goes up and stops at the root.
+    ///
+    /// # Errors
+    /// [`PathError::Name`] for a part that is no 8.3 name (a drive letter with a colon is none), and
+    /// [`PathError::TooDeep`].
+    pub fn join(&self, text: &[u8]) -> Result<UserPath, PathError> {
+        let is_slash = |&b: &u8| b == b'/' || b == b'\\';
+        let mut path =
+            if text.first().is_some_and(is_slash) { UserPath::root() } else { self.clone() };
+        for part in text.split(is_slash) {
+            match part {
+                b"" | b"." => {}
+                b".." => {
+                    path.names.pop();
+                }
+                name => {
+                    let name = Name83::parse(name).map_err(PathError::Name)?;
+                    path.names.push(name).map_err(|_| PathError::TooDeep)?;
+                }
+            }
+        }
+        Ok(path)
+    }
+
+    /// The parts, from the root on.
+    pub fn names(&self) -> &[Name83] {
+        &self.names
+    }
+
+    /// Whether this is `/`.
+    pub fn is_root(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The directory above; the root's is the root.
+    pub fn parent(&self) -> UserPath {
+        let mut path = self.clone();
+        path.names.pop();
+        path
+    }
+
+    /// Whether `self` is `directory` or lies anywhere below it.
+    pub fn is_within(&self, directory: &UserPath) -> bool {
+        self.names.starts_with(&directory.names)
+    }
+}
+
+/// `/DRIVE_C/DIR/FILE.EXT`; high-bit and control bytes as `?`, so for messages, not for the wire.
+impl fmt::Display for UserPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return f.write_str("/");
+        }
+        self.names.iter().try_for_each(|name| write!(f, "/{name}"))
+    }
+}
+
+/// A place on a drive, or the root that holds the drives. Only a [`super::Sandbox`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedPath {
+    drive: Option<Drive>,
+    names: Vec<Name83, MAX_DEPTH>,
+}
+
+impl ResolvedPath {
+    pub(super) const fn new(drive: Option<Drive>, names: Vec<Name83, MAX_DEPTH>) -> ResolvedPath {
+        ResolvedPath { drive, names }
+    }
+
+    /// The drive; `None` for the root that holds the drives.
+    pub fn drive(&self) -> Option<Drive> {
+        self.drive
+    }
+
+    /// The parts below the drive's root.
+    pub fn names(&self) -> &[Name83] {
+        &self.names
+    }
+
+    /// The last part and the parts before it; `None` for roots.
+    pub fn split_last(&self) -> Option<(&Name83, &[Name83])> {
+        self.names.split_last()
+    }
+}

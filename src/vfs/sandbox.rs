@@ -1,0 +1,47 @@
+//! The sandbox is a type: it alone turns a user's path into a place on a disk.
+
+use heapless::Vec;
+
+use super::path::{Drive, PathError, ResolvedPath, UserPath};
+
+/// What one user can see: all drives, or one directory and everything below it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sandbox {
+    /// The directory that the user sees as `/`, in the names of a user without sandbox.
+    root: UserPath,
+}
+
+impl Sandbox {
+    /// No sandbox: the user's root holds all drives.
+    pub const fn none() -> Sandbox {
+        Sandbox { root: UserPath::root() }
+    }
+
+    /// A sandbox whose root is `root`, which begins with a drive (`/drive_c/ftp`).
+    ///
+    /// # Errors
+    /// [`PathError::NoSuchDrive`] when it does not.
+    pub fn new(root: UserPath) -> Result<Sandbox, PathError> {
+        match root.names().first().and_then(Drive::from_directory) {
+            Some(_) => Ok(Sandbox { root }),
+            None => Err(PathError::NoSuchDrive),
+        }
+    }
+
+    /// The place on a disk that `path` means to this user.
+    ///
+    /// # Errors
+    /// [`PathError::NoSuchDrive`] and [`PathError::TooDeep`].
+    pub fn resolve(&self, path: &UserPath) -> Result<ResolvedPath, PathError> {
+        let mut names = self.root.names().iter().chain(path.names());
+        let Some(first) = names.next() else {
+            return Ok(ResolvedPath::new(None, Vec::new()));
+        };
+        let drive = Drive::from_directory(first).ok_or(PathError::NoSuchDrive)?;
+        let mut below = Vec::new();
+        for name in names {
+            below.push(*name).map_err(|_| PathError::TooDeep)?;
+        }
+        Ok(ResolvedPath::new(Some(drive), below))
+    }
+}

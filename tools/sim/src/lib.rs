@@ -2,3 +2,4 @@
 //! other end, models of chips. The tests in tests/ run the real server on it.
 
 pub mod memory;
+pub mod pc;

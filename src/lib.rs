@@ -7,7 +7,7 @@
 //!
 //! | module | what it is | may call |
 //! |---|---|---|
-//! | [`time`], [`memory`] | milliseconds, calendar; memory carved at start | nothing |
+//! | [`time`], [`memory`], [`text`] | milliseconds, calendar; memory carved at start; unforgeable text | nothing |
 //! | [`block`] | disk trait, sector cache, partitions | time, memory |
 //! | [`fat`] | FAT12, FAT16, FAT32 volumes; 8.3 names | block |
 //! | [`vfs`] | paths, sandboxes, permissions, drives as /drive_x, the provider trait | fat, block |
@@ -33,5 +33,6 @@ pub mod hw;
 pub mod memory;
 pub mod net;
 pub mod server;
+pub mod text;
 pub mod time;
 pub mod vfs;

@@ -2,6 +2,11 @@
 //!
 //! May call the path types of `vfs`.
 
+mod lines;
+pub mod report;
 pub mod settings;
+pub mod users;
 
+pub use report::{Invalid, Message, Severity};
 pub use settings::Settings;
+pub use users::{Password, User, Users};

@@ -107,6 +107,24 @@ pub enum PathError {
     NoSuchDrive,
 }
 
+/// What is wrong, in words that follow the path and a colon.
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PathError::Name(NameError::Empty) => "a name has no characters before its dot",
+            PathError::Name(NameError::NotEightDotThree) => {
+                "a name is longer than 8 characters, a dot and 3 more"
+            }
+            PathError::Name(NameError::InvalidCharacter) => {
+                "a name has a character that DOS does not allow"
+            }
+            PathError::Name(NameError::Device) => "a name is that of a DOS device",
+            PathError::TooDeep => "too many directories",
+            PathError::NoSuchDrive => "it does not begin with a drive",
+        })
+    }
+}
+
 /// An absolute path as one user sees it; the root is the user's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserPath {

@@ -28,6 +28,17 @@ impl Sandbox {
         }
     }
 
+    /// Whether there is a sandbox at all.
+    pub fn is_restricted(&self) -> bool {
+        !self.root.is_root()
+    }
+
+    /// The directory that the user sees as `/`. For the administrator's eyes: what a user is told is
+    /// made of the user's own paths alone.
+    pub fn root(&self) -> &UserPath {
+        &self.root
+    }
+
     /// The place on a disk that `path` means to this user.
     ///
     /// # Errors

@@ -2,10 +2,14 @@
 //!
 //! May call the path types of `vfs`.
 
+pub mod file_name;
 mod lines;
+mod mtcp_cfg;
 pub mod report;
 pub mod settings;
 pub mod users;
+mod value;
+pub mod zone;
 
 pub use report::{Invalid, Message, Severity};
 pub use settings::Settings;

@@ -43,6 +43,16 @@ pub enum CodePage {
     Cp850,
 }
 
+/// Where the server shows what happens and takes keys from (FTPSRV_CONSOLE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConsoleDevice {
+    /// Screen and keyboard, and a copy of the log on COM1.
+    #[default]
+    Screen,
+    /// COM1 alone: a PC without display or keyboard.
+    Serial,
+}
+
 /// Everything that MTCP.CFG can say to this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -72,6 +82,8 @@ pub struct Settings {
     pub pasv_ports: u16,
     /// FTPSRV_CLIENTS, 1 to 10.
     pub clients: u8,
+    /// FTPSRV_CLIENTS_PER_ADDRESS, 1 to 10; `None`: as many as FTPSRV_CLIENTS.
+    pub clients_per_address: Option<u8>,
     /// FTPSRV_FILEBUFFER_SIZE in bytes, 4096 to 16384 by 1024.
     pub file_buffer: usize,
     /// FTPSRV_TCPBUFFER_SIZE in bytes, 4096 to 16384 by 1024.
@@ -95,6 +107,20 @@ pub struct Settings {
     pub nic: heapless::String<32>,
     /// FTPSRV_VERBOSE: every probe of hardware is shown.
     pub verbose: bool,
+    /// FTPSRV_CONSOLE
+    pub console: ConsoleDevice,
+}
+
+impl Settings {
+    /// Clients that may be connected at once from one address.
+    pub fn clients_per_address(&self) -> u8 {
+        self.clients_per_address.map_or(self.clients, |limit| limit.min(self.clients))
+    }
+
+    /// The last port for passive data connections; [`Settings::pasv_base`] is the first.
+    pub fn pasv_last(&self) -> u16 {
+        self.pasv_base.saturating_add(self.pasv_ports.saturating_sub(1))
+    }
 }
 
 impl Default for Settings {
@@ -113,6 +139,7 @@ impl Default for Settings {
             pasv_base: 2048,
             pasv_ports: 1024,
             clients: 3,
+            clients_per_address: None,
             file_buffer: 8192,
             tcp_buffer: 8192,
             packets_per_poll: 1,
@@ -124,6 +151,7 @@ impl Default for Settings {
             code_page: CodePage::Raw,
             nic: heapless::String::new(),
             verbose: false,
+            console: ConsoleDevice::Screen,
         }
     }
 }

@@ -162,6 +162,26 @@ impl UserPath {
         Ok(path)
     }
 
+    /// The entry `name` of this directory.
+    ///
+    /// # Errors
+    /// [`PathError::TooDeep`].
+    pub fn child(&self, name: Name83) -> Result<UserPath, PathError> {
+        let mut path = self.clone();
+        path.names.push(name).map_err(|_| PathError::TooDeep)?;
+        Ok(path)
+    }
+
+    /// `below`, taken from here instead of from the root.
+    ///
+    /// # Errors
+    /// [`PathError::TooDeep`].
+    pub fn append(&self, below: &UserPath) -> Result<UserPath, PathError> {
+        let mut path = self.clone();
+        path.names.extend_from_slice(&below.names).map_err(|_| PathError::TooDeep)?;
+        Ok(path)
+    }
+
     /// The parts, from the root on.
     pub fn names(&self) -> &[Name83] {
         &self.names

@@ -4,11 +4,13 @@
 //! [`path::ResolvedPath`], which only a [`sandbox::Sandbox`] makes.
 
 pub mod path;
+pub mod pattern;
 pub mod permission;
 pub mod provider;
 pub mod sandbox;
 
 pub use path::{Drive, PathError, ResolvedPath, UserPath};
+pub use pattern::Pattern;
 pub use permission::{Incoming, Permission, Permissions};
 pub use provider::{Attributes, FsError, Provider};
 pub use sandbox::Sandbox;

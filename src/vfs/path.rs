@@ -15,6 +15,10 @@ use crate::fat::name83::NameError;
 /// filesystem limitations") hold no more one-letter names.
 pub const MAX_DEPTH: usize = 32;
 
+/// Characters of a DOS path between the drive's colon and the file's name, with the backslashes at both
+/// ends (manual, "DOS filesystem limitations": 2 + 63 + 13 = 78 characters in all).
+pub const MAX_DOS_PATH: usize = 63;
+
 /// A drive letter, `A` to `Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Drive(u8);
@@ -101,7 +105,7 @@ impl DriveSet {
 pub enum PathError {
     /// A part is not an 8.3 name.
     Name(NameError),
-    /// More than [`MAX_DEPTH`] directories.
+    /// More than [`MAX_DEPTH`] directories, or longer than DOS can name.
     TooDeep,
     /// The first part is not a drive that is served, where a drive is needed.
     NoSuchDrive,
@@ -119,7 +123,7 @@ impl fmt::Display for PathError {
                 "a name has a character that DOS does not allow"
             }
             PathError::Name(NameError::Device) => "a name is that of a DOS device",
-            PathError::TooDeep => "too many directories",
+            PathError::TooDeep => "the path is too long for DOS",
             PathError::NoSuchDrive => "it does not begin with a drive",
         })
     }
@@ -182,6 +186,18 @@ impl UserPath {
         Ok(path)
     }
 
+    /// Gives `sink` the path as the wire carries it: `/DRIVE_C/DIR/FILE.EXT`, `/` for the root, in the
+    /// disk's own bytes. Quotes are not doubled.
+    pub fn write_to(&self, sink: &mut dyn FnMut(&[u8])) {
+        if self.is_root() {
+            sink(b"/");
+        }
+        for name in &self.names {
+            sink(b"/");
+            sink(&name.to_text());
+        }
+    }
+
     /// The parts, from the root on.
     pub fn names(&self) -> &[Name83] {
         &self.names
@@ -237,8 +253,29 @@ impl ResolvedPath {
         &self.names
     }
 
+    /// Whether DOS could name a file here: a path of up to [`MAX_DOS_PATH`] characters from the drive's
+    /// root to the file's directory. What is longer may exist, made by other systems, and may be used,
+    /// but must not be made.
+    pub fn is_file_in_reach_of_dos(&self) -> bool {
+        self.names.split_last().is_some_and(|(_, above)| dos_length(above) <= MAX_DOS_PATH)
+    }
+
+    /// Whether DOS could enter a directory here; as [`ResolvedPath::is_file_in_reach_of_dos`].
+    pub fn is_directory_in_reach_of_dos(&self) -> bool {
+        dos_length(&self.names) <= MAX_DOS_PATH
+    }
+
     /// The last part and the parts before it; `None` for roots.
     pub fn split_last(&self) -> Option<(&Name83, &[Name83])> {
         self.names.split_last()
     }
 }
+
+/// Characters of `\A\B\`: a backslash before each name, and one behind the last.
+fn dos_length(names: &[Name83]) -> usize {
+    1 + names.iter().map(|name| name.to_text().len() + 1).sum::<usize>()
+}
+
+#[cfg(test)]
+#[path = "path_tests.rs"]
+mod tests;

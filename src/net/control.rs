@@ -1,0 +1,301 @@
+//! The sockets of the control port: who may have one, when one is usable again, and a session's view.
+//!
+//! May call `packet`. smoltcp has no backlog: a listening socket becomes the connection. So there are
+//! more sockets than clients, and [`ControlPool::admits`] decides on each SYN before smoltcp sees it:
+//! one that finds no listener is dropped, not reset, and the client's TCP tries again. What always
+//! holds: a socket is listening, or its slot says what it is busy with and for how long at most.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::time::Duration;
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+use super::packet::Segment;
+use crate::memory::{Memory, OutOfMemory};
+use crate::time::Millis;
+
+/// Milliseconds that a client has to answer our SYN-ACK, which is sent at 0, 1 and 3 seconds.
+const HALF_OPEN: u64 = 4_500;
+/// Age in milliseconds from which a half-open connection gives way to a new one when no other socket
+/// listens: longer than the handshake of any client on the same network.
+const GIVES_WAY: u64 = 100;
+/// Milliseconds that a client has to take our last bytes and close, before we forget it.
+const LINGER: u64 = 5_000;
+/// Seconds of silence after which a client is asked whether it is there, and after which it is not.
+const KEEP_ALIVE: u64 = 60;
+const TIMEOUT: u64 = 150;
+
+/// An IPv4 endpoint; with `proto-ipv4` alone there is no other kind.
+pub(super) fn v4(endpoint: IpEndpoint) -> SocketAddrV4 {
+    let IpAddress::Ipv4(address) = endpoint.addr;
+    SocketAddrV4::new(address, endpoint.port)
+}
+
+/// Drops a connection without a word.
+pub(super) fn forget(socket: &mut Socket<'_>) {
+    socket.abort();
+    // `listen` on a closed socket clears all that it knew of its peer; port 1 is never heard.
+    let _ = socket.listen(1);
+    socket.close();
+}
+
+/// What a slot is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Waits for a client, or answers a SYN that came a moment ago.
+    Listening,
+    /// Waits for the client's ACK, since then.
+    HalfOpen(Millis),
+    /// Established, not taken by the server yet.
+    Waiting,
+    /// A session's.
+    Owned,
+    /// The session is over; forgotten then.
+    Closing(Millis),
+}
+
+struct Slot {
+    handle: SocketHandle,
+    life: Life,
+    peer: SocketAddrV4,
+    local: SocketAddrV4,
+}
+
+const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
+/// All sockets of the control port, and with them the DHCP client's.
+pub(super) struct ControlPool<'a> {
+    pub(super) set: SocketSet<'a>,
+    slots: &'a mut [Slot],
+    pub(super) port: u16,
+    per_address: usize,
+    /// Whether something happened that the next turn must look at.
+    pub(super) dirty: bool,
+}
+
+impl<'a> ControlPool<'a> {
+    /// `count` sockets on `port`, with buffers of `receive` and `send` bytes; `others` more places in the
+    /// set.
+    pub(super) fn new<M: Memory<'a>>(
+        port: u16,
+        count: usize,
+        (receive, send): (usize, usize),
+        per_address: usize,
+        others: usize,
+        memory: &mut M,
+    ) -> Result<ControlPool<'a>, OutOfMemory> {
+        let storage = memory.slots("control sockets", count + others, |_| Default::default())?;
+        let mut set = SocketSet::new(storage);
+        let slots = memory.slots("control sockets", count, |_| Slot {
+            handle: SocketHandle::default(),
+            life: Life::Listening,
+            peer: NOBODY,
+            local: NOBODY,
+        })?;
+        for slot in slots.iter_mut() {
+            let receive = SocketBuffer::new(memory.bytes("control buffers", receive)?);
+            let send = SocketBuffer::new(memory.bytes("control buffers", send)?);
+            let mut socket = Socket::new(receive, send);
+            socket.set_nagle_enabled(false);
+            socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
+            socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
+            // Refused for port 0 alone.
+            let _ = socket.listen(port);
+            slot.handle = set.add(socket);
+        }
+        Ok(ControlPool { set, slots, port, per_address, dirty: true })
+    }
+
+    /// Whether smoltcp may have `segment`, which is for our port. Makes room for a SYN where it can.
+    pub(super) fn admits(&mut self, segment: &Segment, now: Millis) -> bool {
+        if !segment.opens() {
+            return true;
+        }
+        let from = SocketAddrV4::new(segment.source, segment.source_port);
+        let (mut same_address, mut listening) = (0, false);
+        let mut gives_way: Option<(Millis, SocketHandle)> = None;
+        for slot in self.slots.iter() {
+            let socket = self.set.get::<Socket>(slot.handle);
+            listening |= socket.is_listening();
+            let Some(remote) = socket.remote_endpoint().map(v4) else { continue };
+            if remote == from {
+                return true;
+            }
+            let since = match slot.life {
+                Life::Closing(_) => done(socket).then_some(Millis(0)),
+                Life::HalfOpen(since) => (now.since(since) >= GIVES_WAY).then_some(since),
+                _ => None,
+            };
+            same_address += usize::from(
+                *remote.ip() == segment.source && !matches!(slot.life, Life::Closing(_)),
+            );
+            if let Some(since) = since
+                && gives_way.is_none_or(|(oldest, _)| since < oldest)
+            {
+                gives_way = Some((since, slot.handle));
+            }
+        }
+        if same_address >= self.per_address {
+            return false;
+        }
+        if let (false, Some((_, handle))) = (listening, gives_way) {
+            let socket = self.set.get_mut::<Socket>(handle);
+            forget(socket);
+            let _ = socket.listen(self.port);
+            for slot in self.slots.iter_mut().filter(|slot| slot.handle == handle) {
+                slot.life = Life::Listening;
+            }
+            listening = true;
+        }
+        listening
+    }
+
+    /// Follows what the last packets and the clock did to each socket.
+    pub(super) fn settle(&mut self, now: Millis) {
+        for slot in self.slots.iter_mut() {
+            let socket = self.set.get_mut::<Socket>(slot.handle);
+            let state = socket.state();
+            slot.life = match (slot.life, state) {
+                (Life::Owned, _) => Life::Owned,
+                (Life::Listening | Life::HalfOpen(_), State::Established | State::CloseWait) => {
+                    slot.peer = socket.remote_endpoint().map_or(NOBODY, v4);
+                    slot.local = socket.local_endpoint().map_or(NOBODY, v4);
+                    Life::Waiting
+                }
+                (Life::Listening, State::SynReceived) => Life::HalfOpen(now),
+                (Life::HalfOpen(since), State::SynReceived) if now.since(since) < HALF_OPEN => {
+                    Life::HalfOpen(since)
+                }
+                (Life::HalfOpen(_), State::SynReceived) => {
+                    forget(socket);
+                    Life::Listening
+                }
+                (Life::Closing(until), _) if now >= until => {
+                    forget(socket);
+                    Life::Listening
+                }
+                // An RST that is still to be sent.
+                (Life::Closing(until), State::Closed) if socket.remote_endpoint().is_some() => {
+                    Life::Closing(until)
+                }
+                (_, State::Listen | State::Closed | State::TimeWait) => Life::Listening,
+                (life, _) => life,
+            };
+            if slot.life == Life::Listening && !socket.is_open() {
+                let _ = socket.listen(self.port);
+            }
+        }
+    }
+
+    /// A connection that the server has not seen yet; its slot is a session's from now on.
+    pub(super) fn accept(&mut self) -> Option<usize> {
+        let index = self.slots.iter().position(|slot| slot.life == Life::Waiting)?;
+        self.slots.get_mut(index)?.life = Life::Owned;
+        Some(index)
+    }
+
+    /// Ends a session's hold on its slot.
+    pub(super) fn release(&mut self, index: usize, now: Millis) {
+        if let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.life == Life::Owned) {
+            self.set.get_mut::<Socket>(slot.handle).close();
+            slot.life = Life::Closing(now.plus(LINGER));
+            self.dirty = true;
+        }
+    }
+
+    /// The connection in a slot that [`ControlPool::accept`] gave out.
+    pub(super) fn port(&mut self, index: usize) -> Option<ControlPort<'_, 'a>> {
+        let slot = self.slots.get(index).filter(|slot| slot.life == Life::Owned)?;
+        Some(ControlPort {
+            socket: self.set.get_mut(slot.handle),
+            peer: slot.peer,
+            local: slot.local,
+            dirty: &mut self.dirty,
+        })
+    }
+}
+
+/// Whether the peer has all that we sent, and our FIN.
+fn done(socket: &Socket<'_>) -> bool {
+    matches!(socket.state(), State::FinWait2 | State::Closing | State::TimeWait | State::Closed)
+}
+
+/// A session's control connection.
+pub struct ControlPort<'p, 'a> {
+    socket: &'p mut Socket<'a>,
+    peer: SocketAddrV4,
+    local: SocketAddrV4,
+    dirty: &'p mut bool,
+}
+
+impl ControlPort<'_, '_> {
+    /// The client's address and port.
+    pub fn peer(&self) -> SocketAddrV4 {
+        self.peer
+    }
+
+    /// Our own address and port on this connection.
+    pub fn local(&self) -> SocketAddrV4 {
+        self.local
+    }
+
+    /// Shows the bytes received, as one piece (which may be less than all), to `take`, which returns how
+    /// many it consumed. Not called when there are none.
+    pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
+        *self.dirty |= take_from(self.socket, take);
+    }
+
+    /// Bytes that [`ControlPort::send`] would take now.
+    pub fn room(&self) -> usize {
+        room(self.socket)
+    }
+
+    /// Queues as much of `data` as there is room for and returns how much that was.
+    pub fn send(&mut self, data: &[u8]) -> usize {
+        *self.dirty = true;
+        self.socket.send_slice(data).unwrap_or(0)
+    }
+
+    /// Whether everything queued was acknowledged by the client.
+    pub fn is_drained(&self) -> bool {
+        self.socket.send_queue() == 0
+    }
+
+    /// Whether the client can still send: `false` after its FIN or a reset, once all was received.
+    pub fn may_receive(&self) -> bool {
+        self.socket.may_recv()
+    }
+
+    /// Whether the connection is over: reset, timed out, or closed from both sides.
+    pub fn is_dead(&self) -> bool {
+        !self.socket.is_active()
+    }
+
+    /// Sends what is queued, then FIN.
+    pub fn close(&mut self) {
+        *self.dirty = true;
+        self.socket.close();
+    }
+
+    /// Sends RST.
+    pub fn abort(&mut self) {
+        *self.dirty = true;
+        self.socket.abort();
+    }
+}
+
+/// Free bytes of the send buffer, where sending is possible at all.
+pub(super) fn room(socket: &Socket<'_>) -> usize {
+    if socket.may_send() { socket.send_capacity() - socket.send_queue() } else { 0 }
+}
+
+/// Shows received bytes to `take`; whether it consumed some.
+pub(super) fn take_from(socket: &mut Socket<'_>, take: &mut dyn FnMut(&[u8]) -> usize) -> bool {
+    let taken = socket.recv(|bytes| {
+        let taken = if bytes.is_empty() { 0 } else { take(bytes).min(bytes.len()) };
+        (taken, taken)
+    });
+    taken.is_ok_and(|taken| taken > 0)
+}

@@ -1,0 +1,480 @@
+//! The data sockets, one for each client: passive ports that only their owner reaches, active
+//! connections, and when a socket is usable again.
+//!
+//! May call `control` (for the helpers that both kinds of port share) and `packet`. Each socket is a
+//! smoltcp socket set of its own, so that egress can go round: with one set smoltcp would give every
+//! free moment of a slow card to the first socket that has something to send.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use smoltcp::iface::{Interface, SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::time::Duration;
+use smoltcp::wire::IpEndpoint;
+
+use super::control::{forget, room, take_from, v4};
+use super::packet::Segment;
+use crate::memory::{Memory, OutOfMemory};
+use crate::time::Millis;
+
+/// Milliseconds that a client has to send its FIN after it acknowledged ours. Then the connection is
+/// forgotten without an RST, which could cost a slow client the data that it has not read yet.
+const LINGER: u64 = 1_500;
+/// Seconds of silence after which the peer is asked whether it is there, and after which it is not.
+const KEEP_ALIVE: u64 = 15;
+const TIMEOUT: u64 = 40;
+/// The same for a peer that closed its window: smoltcp asks it less and less often, at last every 60 s.
+const TIMEOUT_STALLED: u64 = 130;
+/// First of the ports (RFC 6335 section 6) for connections from any port.
+const EPHEMERAL: u16 = 49_152;
+
+/// Where a data connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataState {
+    /// No connection and no port taken; [`DataPort::listen`] and [`DataPort::connect`] are possible.
+    Idle,
+    /// The last connection was closed by us and is not over yet: the client has not sent its FIN.
+    Closing,
+    /// Waits for the client (passive).
+    Listening,
+    /// SYN sent, not answered yet (active).
+    Connecting,
+    /// Established, both ways.
+    Open,
+    /// The client sent FIN. What it sent before may still wait to be received; sending is possible.
+    PeerClosed,
+    /// Reset by the client, refused, or timed out in TCP. What was received and not taken is lost.
+    Dead,
+}
+
+/// Why a data connection could not be prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortError {
+    /// The last connection is not over yet; try again in a later turn.
+    Again,
+    /// The port or address cannot be used.
+    Unusable,
+}
+
+/// Who made the connection what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    /// Nothing was asked for, or all of it is over.
+    Nothing,
+    /// [`DataPort::listen`].
+    Listen,
+    /// [`DataPort::connect`].
+    Connect,
+    /// [`DataPort::close`].
+    Close,
+    /// [`DataPort::abort`].
+    Abort,
+}
+
+pub(super) struct Slot<'a> {
+    set: SocketSet<'a>,
+    handle: SocketHandle,
+    ours: Ours,
+    /// Who may connect.
+    owner: Ipv4Addr,
+    /// Our port, while one is taken.
+    port: u16,
+    /// When the peer is forgotten, once it acknowledged all.
+    linger: Option<Millis>,
+    dirty: bool,
+}
+
+impl<'a> Slot<'a> {
+    fn socket(&self) -> &Socket<'a> {
+        self.set.get(self.handle)
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket<'a> {
+        self.set.get_mut(self.handle)
+    }
+
+    fn peer(&self) -> Option<SocketAddrV4> {
+        self.socket().remote_endpoint().map(v4)
+    }
+
+    fn state(&self) -> DataState {
+        let socket = self.socket();
+        match socket.state() {
+            State::SynReceived if self.ours == Ours::Listen => DataState::Listening,
+            State::Listen => DataState::Listening,
+            State::SynSent | State::SynReceived => DataState::Connecting,
+            State::Established => DataState::Open,
+            State::CloseWait => DataState::PeerClosed,
+            State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck => {
+                DataState::Closing
+            }
+            State::TimeWait => DataState::Idle,
+            State::Closed => match self.ours {
+                Ours::Nothing => DataState::Idle,
+                // The RST is still to be sent.
+                Ours::Abort if socket.remote_endpoint().is_some() => DataState::Closing,
+                Ours::Abort => DataState::Idle,
+                Ours::Close if socket.send_queue() == 0 => DataState::Idle,
+                _ => DataState::Dead,
+            },
+        }
+    }
+
+    /// Whether `port` is in use by a connection that is not over.
+    fn holds(&self, port: u16) -> bool {
+        self.port == port && self.ready().is_err()
+    }
+
+    /// Whether nothing hinders a new connection.
+    fn ready(&self) -> Result<(), PortError> {
+        match self.state() {
+            DataState::Idle | DataState::Dead => Ok(()),
+            _ => Err(PortError::Again),
+        }
+    }
+
+    fn settle(&mut self, now: Millis) {
+        let socket = self.set.get_mut::<Socket>(self.handle);
+        let acknowledged = matches!(socket.state(), State::FinWait2 | State::Closing);
+        let unsent_reset = self.ours == Ours::Abort && socket.remote_endpoint().is_some();
+        if (acknowledged && socket.send_queue() == 0) || unsent_reset {
+            let until = *self.linger.get_or_insert(now.plus(LINGER));
+            if now >= until {
+                forget(socket);
+                self.ours = Ours::Nothing;
+            }
+        }
+        if !socket.is_open() && socket.remote_endpoint().is_none() {
+            self.port = 0;
+        }
+    }
+}
+
+/// Whose a segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// A data socket's; its index.
+    Slot(usize),
+    /// Of a stranger on a passive port.
+    Stranger,
+    /// No data socket's.
+    Elsewhere,
+}
+
+/// All data sockets.
+pub(super) struct DataPool<'a> {
+    slots: &'a mut [Slot<'a>],
+    /// The control port, which is nobody's data port.
+    control: u16,
+    /// The slot whose turn it is to send first.
+    first: usize,
+    ephemeral: u16,
+    now: Millis,
+}
+
+impl<'a> DataPool<'a> {
+    /// `count` sockets with buffers of `receive` and `send` bytes.
+    pub(super) fn new<M: Memory<'a>>(
+        control: u16,
+        count: usize,
+        (receive, send): (usize, usize),
+        seed: u64,
+        memory: &mut M,
+    ) -> Result<DataPool<'a>, OutOfMemory> {
+        let mut storage =
+            memory.slots("data sockets", count, |_| Default::default())?.chunks_mut(1);
+        let mut receive =
+            memory.bytes("data receive buffers", count * receive)?.chunks_mut(receive);
+        let mut send = memory.bytes("data send buffers", count * send)?.chunks_mut(send);
+        let slots = memory.slots("data sockets", count, |_| {
+            let mut set = SocketSet::new(storage.next().unwrap_or_default());
+            let buffers = (receive.next().unwrap_or_default(), send.next().unwrap_or_default());
+            let mut socket =
+                Socket::new(SocketBuffer::new(buffers.0), SocketBuffer::new(buffers.1));
+            // An upload's speed is its window over this delay.
+            socket.set_ack_delay(None);
+            socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
+            let handle = set.add(socket);
+            Slot {
+                set,
+                handle,
+                ours: Ours::Nothing,
+                owner: Ipv4Addr::UNSPECIFIED,
+                port: 0,
+                linger: None,
+                dirty: false,
+            }
+        })?;
+        let ephemeral = EPHEMERAL + (seed >> 40) as u16 % (u16::MAX - EPHEMERAL);
+        Ok(DataPool { slots, control, first: 0, ephemeral, now: Millis(0) })
+    }
+
+    /// Finds the socket that `segment` is for.
+    pub(super) fn route(&mut self, segment: &Segment) -> Route {
+        let from = SocketAddrV4::new(segment.source, segment.source_port);
+        let (mut listener, mut stranger) = (None, false);
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if slot.port != segment.port {
+                continue;
+            }
+            // A SYN with the numbers of a connection in TIME-WAIT is for whoever listens now.
+            let over = segment.opens() && slot.state() == DataState::Idle;
+            if slot.peer() == Some(from) && !over {
+                slot.dirty = true;
+                if segment.window == 0 && !segment.resets() {
+                    let stalled = Duration::from_secs(TIMEOUT_STALLED);
+                    slot.socket_mut().set_timeout(Some(stalled));
+                }
+                return Route::Slot(index);
+            }
+            if slot.ours == Ours::Listen {
+                if slot.owner != segment.source {
+                    stranger = true;
+                } else if segment.opens() && slot.socket().is_listening() {
+                    listener = Some(index);
+                }
+            }
+        }
+        match listener {
+            Some(index) => {
+                if let Some(slot) = self.slots.get_mut(index) {
+                    slot.dirty = true;
+                }
+                Route::Slot(index)
+            }
+            None if stranger => Route::Stranger,
+            None => Route::Elsewhere,
+        }
+    }
+
+    /// The socket set of a slot.
+    pub(super) fn set(&mut self, index: usize) -> Option<&mut SocketSet<'a>> {
+        self.slots.get_mut(index).map(|slot| &mut slot.set)
+    }
+
+    /// Whether a data socket has `port`.
+    pub(super) fn has_port(&self, port: u16) -> bool {
+        self.slots.iter().any(|slot| slot.holds(port))
+    }
+
+    /// Sends what there is, one packet of each socket in turn, at most `budget` rounds. `send` sends one
+    /// packet from a set and says whether there was one; `None` when the card takes no more. With `all`
+    /// also sockets are asked that nothing happened to: their timers may be due.
+    pub(super) fn egress(
+        &mut self,
+        now: Millis,
+        all: bool,
+        budget: usize,
+        send: &mut dyn FnMut(&mut SocketSet<'a>) -> Option<bool>,
+    ) {
+        self.now = now;
+        for slot in self.slots.iter_mut().filter(|slot| slot.port != 0) {
+            slot.dirty |= all;
+            if slot.dirty {
+                slot.settle(now);
+            }
+        }
+        for _ in 0..budget {
+            let mut sent = false;
+            for step in 0..self.slots.len() {
+                let index = (self.first + step) % self.slots.len();
+                let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.dirty) else {
+                    continue;
+                };
+                let Some(more) = send(&mut slot.set) else {
+                    self.first = index;
+                    return;
+                };
+                slot.dirty = more;
+                sent |= more;
+            }
+            if !sent {
+                return;
+            }
+        }
+    }
+
+    /// A session's data port.
+    pub(super) fn port<'p>(
+        &'p mut self,
+        index: usize,
+        interface: &'p mut Interface,
+    ) -> Option<DataPort<'p, 'a>> {
+        (index < self.slots.len()).then_some(DataPort { pool: self, index, interface })
+    }
+}
+
+/// A session's data connection; one at a time, many in a row.
+pub struct DataPort<'p, 'a> {
+    pool: &'p mut DataPool<'a>,
+    index: usize,
+    interface: &'p mut Interface,
+}
+
+impl<'a> DataPort<'_, 'a> {
+    // `DataPool::port` checked the index, and the pool never shrinks.
+    fn slot(&self) -> &Slot<'a> {
+        &self.pool.slots[self.index]
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot<'a> {
+        &mut self.pool.slots[self.index]
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Slot<'a>> {
+        let index = self.index;
+        let others = self.pool.slots.iter().enumerate();
+        others.filter(move |(other, _)| *other != index).map(|(_, slot)| slot)
+    }
+
+    fn start(&mut self, ours: Ours, port: u16, owner: Ipv4Addr) {
+        let slot = self.slot_mut();
+        (slot.ours, slot.port, slot.owner) = (ours, port, owner);
+        (slot.linger, slot.dirty) = (None, true);
+        slot.socket_mut().set_timeout(Some(Duration::from_secs(TIMEOUT)));
+    }
+
+    /// Listens on `port` for one connection from `owner`; everybody else's SYN is ignored. A socket that
+    /// still waits on another port leaves it.
+    ///
+    /// # Errors
+    /// [`PortError::Again`] while the last connection is not over; [`PortError::Unusable`] for port 0, the
+    /// control port, and a port that another client has.
+    pub fn listen(&mut self, port: u16, owner: Ipv4Addr) -> Result<(), PortError> {
+        if port == 0 || port == self.pool.control || self.others().any(|slot| slot.holds(port)) {
+            return Err(PortError::Unusable);
+        }
+        if self.slot().socket().is_listening() {
+            self.slot_mut().socket_mut().close();
+            self.slot_mut().ours = Ours::Nothing;
+        }
+        self.slot().ready()?;
+        self.slot_mut().socket_mut().listen(port).map_err(|_| PortError::Unusable)?;
+        self.start(Ours::Listen, port, owner);
+        Ok(())
+    }
+
+    /// Connects to `to`, from our port `from` (20 by RFC 959) or, where `from` is 0, from any.
+    ///
+    /// # Errors
+    /// [`PortError::Again`] while the last connection is not over, or another client's connection has the
+    /// same four numbers; [`PortError::Unusable`] when `to` is no other host's address and port, or we
+    /// have no address.
+    pub fn connect(&mut self, to: SocketAddrV4, from: u16) -> Result<(), PortError> {
+        self.slot().ready()?;
+        let ip = *to.ip();
+        let first = ip.octets()[0];
+        if first == 0 || first == 127 || first >= 224 || to.port() == 0 || from == self.pool.control
+        {
+            return Err(PortError::Unusable);
+        }
+        let from = if from == 0 { self.ephemeral_port() } else { from };
+        if self.others().any(|slot| slot.port == from && slot.peer() == Some(to)) {
+            return Err(PortError::Again);
+        }
+        let ours = self.interface.get_source_address_ipv4(&ip);
+        if ours.is_none() || ours == Some(ip) {
+            return Err(PortError::Unusable);
+        }
+        let endpoint = IpEndpoint::new(ip.into(), to.port());
+        let slot = &mut self.pool.slots[self.index];
+        slot.set
+            .get_mut::<Socket>(slot.handle)
+            .connect(self.interface.context(), endpoint, from)
+            .map_err(|_| PortError::Unusable)?;
+        self.start(Ours::Connect, from, ip);
+        Ok(())
+    }
+
+    /// The next port from which nobody connects and on which nobody listens.
+    fn ephemeral_port(&mut self) -> u16 {
+        loop {
+            let pool = &mut *self.pool;
+            pool.ephemeral = pool.ephemeral.checked_add(1).unwrap_or(EPHEMERAL);
+            let port = pool.ephemeral;
+            if port != pool.control && !pool.has_port(port) {
+                return port;
+            }
+        }
+    }
+
+    /// Where the connection is.
+    pub fn state(&self) -> DataState {
+        self.slot().state()
+    }
+
+    /// The other end of the connection, once there is one.
+    pub fn peer(&self) -> Option<SocketAddrV4> {
+        self.slot().peer()
+    }
+
+    /// Offers `fill` the free space of the send buffer, as one piece (which may be less than all free
+    /// space); it returns how many bytes it put there. Not called when there is no space.
+    pub fn send(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> usize) {
+        let slot = self.slot_mut();
+        let sent = slot.socket_mut().send(|space| {
+            let size = if space.is_empty() { 0 } else { fill(space).min(space.len()) };
+            (size, size)
+        });
+        slot.dirty |= sent.is_ok_and(|sent| sent > 0);
+    }
+
+    /// Bytes of free space in the send buffer.
+    pub fn room(&self) -> usize {
+        room(self.slot().socket())
+    }
+
+    /// Size of the send buffer in bytes.
+    pub fn send_capacity(&self) -> usize {
+        self.slot().socket().send_capacity()
+    }
+
+    /// Bytes sent or queued that the client has not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.slot().socket().send_queue()
+    }
+
+    /// Shows received bytes, as one piece (which may be less than all), to `take`, which returns how
+    /// many it consumed. Not called when there are none.
+    pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
+        if self.state() != DataState::Dead {
+            let slot = self.slot_mut();
+            slot.dirty |= take_from(slot.socket_mut(), take);
+        }
+    }
+
+    /// Bytes received and not taken yet.
+    pub fn waiting(&self) -> usize {
+        if self.state() == DataState::Dead { 0 } else { self.slot().socket().recv_queue() }
+    }
+
+    /// Size of the receive buffer in bytes.
+    pub fn receive_capacity(&self) -> usize {
+        self.slot().socket().recv_capacity()
+    }
+
+    /// Sends what is queued, then FIN. A connection that was never established is dropped.
+    pub fn close(&mut self) {
+        match self.state() {
+            DataState::Open | DataState::PeerClosed => {
+                let slot = self.slot_mut();
+                (slot.ours, slot.dirty) = (Ours::Close, true);
+                slot.socket_mut().close();
+            }
+            DataState::Closing => {}
+            _ => self.abort(),
+        }
+    }
+
+    /// Drops the connection or the listening port at once (RST); the state is [`DataState::Idle`], or
+    /// [`DataState::Closing`] until the RST is sent.
+    pub fn abort(&mut self) {
+        let now = self.pool.now;
+        let slot = self.slot_mut();
+        if slot.state() != DataState::Idle {
+            (slot.ours, slot.dirty, slot.linger) = (Ours::Abort, true, None);
+            slot.socket_mut().abort();
+            slot.settle(now);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! smoltcp's `Device` over a [`Nic`]: one buffer each way, and TCP checksums on the way out.
+//!
+//! May call `nic`, `packet`, `checksum`. A frame is fetched first and judged by the stack; only then does
+//! smoltcp see it through `receive`. A frame that the card cannot take at once waits in the buffer, and
+//! nothing is received until it is gone, so that an answer is never lost to a busy transmitter.
+
+use smoltcp::phy::{
+    Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
+};
+use smoltcp::time::Instant;
+
+use super::checksum;
+use super::nic::{Class, Nic, SendError};
+use super::packet::ETHERNET_HEADER;
+use crate::memory::{Memory, OutOfMemory};
+
+/// What [`Nic::receive`] wants of its buffer.
+const FRAME: usize = 1536;
+
+/// The outgoing half: the card, and the frame that waits for it.
+struct Sender<'a> {
+    nic: &'a mut (dyn Nic + 'a),
+    buffer: &'a mut [u8],
+    /// Length of the frame in `buffer` that is still to be sent; 0: none.
+    waiting: usize,
+    sent: usize,
+    header: usize,
+}
+
+impl Sender<'_> {
+    /// Moves a waiting frame on; whether the buffer is free then.
+    fn flush(&mut self) -> bool {
+        let Some(frame) = self.buffer.get(..self.waiting).filter(|frame| !frame.is_empty()) else {
+            return true;
+        };
+        // A frame that the card refuses for good is TCP's to send again.
+        if self.nic.send(frame) == Err(SendError::Busy) {
+            return false;
+        }
+        self.waiting = 0;
+        self.sent += 1;
+        true
+    }
+
+    /// Fills in the checksum of a TCP segment in the first `length` bytes, and sends them.
+    fn dispatch(&mut self, length: usize) {
+        if let Some(frame) = self.buffer.get_mut(..length) {
+            fill_tcp_checksum(frame, self.header);
+        }
+        self.waiting = length;
+        self.flush();
+    }
+}
+
+/// `frame` was made by smoltcp: IPv4 headers have 20 bytes, and a TCP checksum of zero.
+fn fill_tcp_checksum(frame: &mut [u8], header: usize) {
+    if header != 0 && frame.get(12..14) != Some(&[0x08, 0x00]) {
+        return;
+    }
+    let Some((ip, segment)) =
+        frame.get_mut(header..).and_then(|ip| ip.split_first_chunk_mut::<20>())
+    else {
+        return;
+    };
+    let [.., protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
+    if protocol != 6 {
+        return;
+    }
+    if let Some(field) = segment.get_mut(16..18) {
+        field.fill(0);
+    }
+    let sum = !checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], segment);
+    if let Some(field) = segment.get_mut(16..18) {
+        field.copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// A card with its buffers.
+pub(super) struct NicDevice<'a> {
+    sender: Sender<'a>,
+    buffer: &'a mut [u8],
+    /// Length of the frame in `buffer`; 0: none.
+    fetched: usize,
+    medium: Medium,
+    /// Largest IP packet.
+    mtu: usize,
+    burst: usize,
+}
+
+impl<'a> NicDevice<'a> {
+    /// `mtu` is the largest IP packet; the card's own limit and 576 to 1500 (RFC 791) bound it.
+    pub(super) fn new<M: Memory<'a>>(
+        nic: &'a mut (dyn Nic + 'a),
+        mtu: u16,
+        memory: &mut M,
+    ) -> Result<NicDevice<'a>, OutOfMemory> {
+        let info = nic.info();
+        let (medium, header) = match info.class {
+            Class::Ethernet => (Medium::Ethernet, ETHERNET_HEADER),
+            Class::Slip => (Medium::Ip, 0),
+        };
+        let mut buffer = || -> Result<&'a mut [u8], OutOfMemory> {
+            let bytes = memory.bytes("network frames", FRAME + 4)?;
+            // IP headers, and with them TCP's data, begin at a multiple of 4: a 386 reads and sums
+            // unaligned words at half speed.
+            let skip = (bytes.as_ptr() as usize).wrapping_add(header).wrapping_neg() % 4;
+            Ok(bytes.get_mut(skip..).unwrap_or_default())
+        };
+        Ok(NicDevice {
+            buffer: buffer()?,
+            sender: Sender { buffer: buffer()?, nic, waiting: 0, sent: 0, header },
+            fetched: 0,
+            medium,
+            mtu: usize::from(mtu.min(info.mtu).clamp(576, 1500)),
+            burst: usize::from(info.receive_frames.max(1)),
+        })
+    }
+
+    /// The card.
+    pub(super) fn nic(&self) -> &dyn Nic {
+        self.sender.nic
+    }
+
+    /// Whether a frame could be sent now.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.sender.flush() && self.sender.nic.can_send()
+    }
+
+    /// Takes the next frame from the card; `None` when there is none, or when an answer to it might find
+    /// no room.
+    pub(super) fn fetch(&mut self) -> Option<&[u8]> {
+        self.fetched = 0;
+        if !self.sender.flush() {
+            return None;
+        }
+        self.fetched = self.sender.nic.receive(self.buffer)?;
+        self.buffer.get(..self.fetched)
+    }
+
+    /// Frames sent since the last call.
+    pub(super) fn take_sent(&mut self) -> usize {
+        core::mem::take(&mut self.sender.sent)
+    }
+}
+
+impl<'a> Device for NicDevice<'a> {
+    type RxToken<'b>
+        = Received<'b>
+    where
+        Self: 'b;
+    type TxToken<'b>
+        = Room<'b, 'a>
+    where
+        Self: 'b;
+
+    fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Room<'_, 'a>)> {
+        let frame = self.buffer.get(..core::mem::take(&mut self.fetched))?;
+        (!frame.is_empty()).then_some((Received(frame), Room(&mut self.sender)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Room<'_, 'a>> {
+        self.is_ready().then_some(Room(&mut self.sender))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut checksum = ChecksumCapabilities::default();
+        checksum.tcp = Checksum::None;
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = self.medium;
+        capabilities.max_transmission_unit = self.mtu + self.sender.header;
+        capabilities.max_burst_size = Some(self.burst);
+        capabilities.checksum = checksum;
+        capabilities
+    }
+}
+
+/// A fetched frame.
+pub(super) struct Received<'b>(&'b [u8]);
+
+impl RxToken for Received<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+/// Room for one frame.
+pub(super) struct Room<'b, 'a>(&'b mut Sender<'a>);
+
+impl TxToken for Room<'_, '_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
+        // smoltcp sends nothing longer than the MTU, for which there is always room.
+        let result = f(self.0.buffer.get_mut(..length).unwrap_or_default());
+        self.0.dispatch(length);
+        result
+    }
+}

@@ -1,0 +1,207 @@
+//! The first look at a received frame: is it well formed, addressed to us, from a possible sender, and
+//! undamaged; and what is it. Everything else is dropped before smoltcp spends time on it.
+//!
+//! Calls `checksum`. Pure: the answer depends on the frame and on [`Identity`] alone. Never panics,
+//! whatever the bytes are.
+
+use core::net::Ipv4Addr;
+
+use super::checksum;
+use super::nic::Class;
+
+/// Bytes of an Ethernet header.
+pub const ETHERNET_HEADER: usize = 14;
+
+/// Who we are on the medium.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// What travels on the medium.
+    pub class: Class,
+    /// Our station address; not used for SLIP.
+    pub station: [u8; 6],
+    /// Our address, if we have one yet.
+    pub address: Option<Ipv4Addr>,
+    /// The broadcast address of our network.
+    pub broadcast: Ipv4Addr,
+    /// Whether answers of DHCP servers are for us.
+    pub dhcp: bool,
+}
+
+/// What a good frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packet {
+    /// ARP that asks for our address or answers us.
+    Arp,
+    /// ARP in which another station claims our address.
+    Conflict([u8; 6]),
+    /// An answer of a DHCP server.
+    Dhcp,
+    /// An ICMP echo request.
+    Ping,
+    /// A TCP segment with a right checksum.
+    Tcp(Segment),
+}
+
+/// The fields of a TCP segment that decide which socket it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// The sender's address.
+    pub source: Ipv4Addr,
+    /// The sender's port.
+    pub source_port: u16,
+    /// Our port.
+    pub port: u16,
+    /// The eight flags, as in RFC 9293 section 3.1.
+    pub flags: u8,
+    /// The window field, not scaled.
+    pub window: u16,
+}
+
+impl Segment {
+    const FIN: u8 = 1;
+    const SYN: u8 = 2;
+    const RST: u8 = 4;
+    const ACK: u8 = 16;
+
+    /// Whether it asks for a new connection.
+    pub fn opens(&self) -> bool {
+        self.flags & (Self::SYN | Self::ACK) == Self::SYN
+    }
+
+    /// Whether it resets the connection.
+    pub fn resets(&self) -> bool {
+        self.flags & Self::RST != 0
+    }
+}
+
+/// Why a frame is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reject {
+    /// Of a protocol that we do not speak, or not addressed to us.
+    NotForUs,
+    /// Lengths or fields that contradict each other, or a fragment (RFC 791; we offer an MSS that needs
+    /// none).
+    Malformed,
+    /// A sender that cannot exist: ourselves, a broadcast, multicast or loopback address.
+    Spoofed,
+    /// Damaged on the way.
+    Checksum,
+}
+
+/// `N` bytes at `offset`.
+fn at<const N: usize>(data: &[u8], offset: usize) -> Result<[u8; N], Reject> {
+    data.get(offset..).and_then(|rest| rest.first_chunk()).copied().ok_or(Reject::Malformed)
+}
+
+/// Looks at `frame`.
+///
+/// # Errors
+/// The reason to drop it.
+pub fn classify(frame: &[u8], own: &Identity) -> Result<Packet, Reject> {
+    if own.class == Class::Slip {
+        return ipv4(frame, own, true);
+    }
+    let destination: [u8; 6] = at(frame, 0)?;
+    let unicast = destination == own.station;
+    if !unicast && destination != [0xff; 6] {
+        return Err(Reject::NotForUs);
+    }
+    let source: [u8; 6] = at(frame, 6)?;
+    if source[0] & 1 != 0 || source == own.station {
+        return Err(Reject::Spoofed);
+    }
+    let payload = frame.get(ETHERNET_HEADER..).ok_or(Reject::Malformed)?;
+    match at(frame, 12)? {
+        [0x08, 0x00] => ipv4(payload, own, unicast),
+        [0x08, 0x06] => arp(payload, own, source),
+        _ => Err(Reject::NotForUs),
+    }
+}
+
+/// ARP for Ethernet and IPv4 (RFC 826).
+fn arp(packet: &[u8], own: &Identity, source: [u8; 6]) -> Result<Packet, Reject> {
+    let address = own.address.ok_or(Reject::NotForUs)?.octets();
+    let header: [u8; 6] = at(packet, 0)?;
+    let (station, sender): ([u8; 6], [u8; 4]) = (at(packet, 8)?, at(packet, 14)?);
+    let target: [u8; 4] = at(packet, 24)?;
+    if header != [0, 1, 8, 0, 6, 4] {
+        return Err(Reject::NotForUs);
+    }
+    if sender == address {
+        return Ok(Packet::Conflict(station));
+    }
+    if target != address {
+        return Err(Reject::NotForUs);
+    }
+    // A station that speaks for another one is not a neighbour of ours.
+    if station != source || !possible_sender(Ipv4Addr::from(sender), own) {
+        return Err(Reject::Spoofed);
+    }
+    Ok(Packet::Arp)
+}
+
+/// Whether a packet from elsewhere can carry `source`.
+fn possible_sender(source: Ipv4Addr, own: &Identity) -> bool {
+    let first = source.octets()[0];
+    first != 0
+        && first != 127
+        && first < 224
+        && Some(source) != own.address
+        && (source != own.broadcast || own.address.is_none())
+}
+
+/// An IPv4 packet (RFC 791); `unicast` says whether its frame was sent to our station alone.
+fn ipv4(packet: &[u8], own: &Identity, unicast: bool) -> Result<Packet, Reject> {
+    let first = at::<1>(packet, 0)?[0];
+    let header = usize::from(first & 15) * 4;
+    let total = usize::from(u16::from_be_bytes(at(packet, 2)?));
+    if first >> 4 != 4 || header < 20 || total < header || total > packet.len() {
+        return Err(Reject::Malformed);
+    }
+    let fragment = u16::from_be_bytes(at(packet, 6)?);
+    if fragment & 0x3fff != 0 {
+        return Err(Reject::Malformed);
+    }
+    let (source, destination) = (Ipv4Addr::from(at(packet, 12)?), Ipv4Addr::from(at(packet, 16)?));
+    if !possible_sender(source, own) {
+        return Err(Reject::Spoofed);
+    }
+    if checksum::fold(checksum::add(0, packet.get(..header).ok_or(Reject::Malformed)?)) != 0xffff {
+        return Err(Reject::Checksum);
+    }
+    let payload = packet.get(header..total).ok_or(Reject::Malformed)?;
+    let ours = unicast && Some(destination) == own.address;
+    match at::<1>(packet, 9)? {
+        [6] if ours => tcp(payload, source, destination),
+        [1] if ours && payload.len() >= 8 && payload.first() == Some(&8) => Ok(Packet::Ping),
+        [17] if own.dhcp && at(payload, 0)? == [0, 67, 0, 68] => Ok(Packet::Dhcp),
+        _ => Err(Reject::NotForUs),
+    }
+}
+
+/// A TCP segment (RFC 9293 section 3.1).
+fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet, Reject> {
+    let header: [u8; 20] = at(segment, 0)?;
+    let length = usize::from(header[12] >> 4) * 4;
+    let parsed = Segment {
+        source,
+        source_port: u16::from_be_bytes([header[0], header[1]]),
+        port: u16::from_be_bytes([header[2], header[3]]),
+        flags: header[13],
+        window: u16::from_be_bytes([header[14], header[15]]),
+    };
+    if length < 20 || length > segment.len() || parsed.source_port == 0 || parsed.port == 0 {
+        return Err(Reject::Malformed);
+    }
+    // One of SYN, FIN and RST at most, and at least one of SYN, ACK and RST, in every legal segment.
+    let kind = parsed.flags & (Segment::SYN | Segment::FIN | Segment::RST);
+    if !matches!(kind, 0 | Segment::SYN | Segment::FIN | Segment::RST)
+        || parsed.flags & (Segment::SYN | Segment::ACK | Segment::RST) == 0
+    {
+        return Err(Reject::Malformed);
+    }
+    if checksum::tcp(source.octets(), destination.octets(), segment) != 0xffff {
+        return Err(Reject::Checksum);
+    }
+    Ok(Packet::Tcp(parsed))
+}

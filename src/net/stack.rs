@@ -1,0 +1,389 @@
+//! The TCP/IP stack: built once from a card, a plan and memory; polled from the server's loop.
+//!
+//! May call everything in `net`. One call of [`Stack::poll`] does a bounded amount of work: at most
+//! `budget` frames in, and as many rounds of one packet for each socket out. Sockets that nothing
+//! happened to are looked at every [`TICK`] milliseconds, when their timers may be due.
+
+use core::net::Ipv4Addr;
+
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle};
+use smoltcp::socket::dhcpv4;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{DhcpOption, EthernetAddress, HardwareAddress};
+
+use super::address::{self, Address, AddressPlan, Event};
+use super::control::{ControlPool, ControlPort};
+use super::data::{DataPool, DataPort, Route};
+use super::device::NicDevice;
+use super::nic::{self, Class, Nic, ReceiveMode};
+use super::packet::{self, Identity, Packet, Reject};
+use crate::memory::{Memory, OutOfMemory};
+use crate::time::Millis;
+
+/// Milliseconds between looks at all timers.
+const TICK: u64 = 10;
+/// Rounds of egress on the control sockets in one turn: a reply is rarely more than one packet.
+const CONTROL_ROUNDS: usize = 4;
+/// Option 12 of RFC 2132.
+const HOST_NAME: u8 = 12;
+/// DHCP's first message is sent again after so many seconds (RFC 2131 section 4.1 says 4).
+const DISCOVER: Duration = Duration::from_secs(4);
+
+/// What the stack is built for.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// Where our address comes from.
+    pub address: AddressPlan<'a>,
+    /// Largest IP packet, 576 to 1500; the card's limit holds too.
+    pub mtu: u16,
+    /// The port of the control connections.
+    pub control_port: u16,
+    /// Sockets of the control port: one for each client, and two or three more, of which the server
+    /// refuses clients and on which others wait.
+    pub control_sockets: usize,
+    /// Receive and send buffer of each control socket, bytes.
+    pub control_buffers: (usize, usize),
+    /// Data sockets: one for each client.
+    pub data_sockets: usize,
+    /// Receive and send buffer of each data socket, bytes. For speed at least 2 * 1460.
+    pub data_buffers: (usize, usize),
+    /// Control connections from one address at most; further ones wait in the client's TCP. Where a NAT
+    /// makes all clients look like one, as many as there are control sockets.
+    pub per_address: usize,
+    /// Makes sequence numbers and DHCP transactions differ from start to start.
+    pub seed: u64,
+}
+
+/// What a call of [`Stack::poll`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Activity {
+    /// Frames taken from the card.
+    pub received: usize,
+    /// Frames given to the card.
+    pub sent: usize,
+}
+
+impl Activity {
+    /// Whether nothing happened, so that the CPU may rest until the next interrupt.
+    pub fn is_idle(&self) -> bool {
+        self.received == 0 && self.sent == 0
+    }
+}
+
+/// Counters since the start; they wrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// The card's own.
+    pub nic: nic::Statistics,
+    /// Frames of other protocols or to other stations.
+    pub not_for_us: u32,
+    /// Frames that contradict themselves, and fragments.
+    pub malformed: u32,
+    /// Frames from senders that cannot exist.
+    pub spoofed: u32,
+    /// IP packets and TCP segments that were damaged on the way.
+    pub bad_checksum: u32,
+    /// TCP segments for us.
+    pub segments_in: u32,
+    /// SYNs to the control port that found no socket, or came from an address with too many.
+    pub refused: u32,
+    /// Segments to a passive port from another address than its owner's.
+    pub strangers: u32,
+    /// Control connections that were established.
+    pub accepted: u32,
+    /// Echo requests answered.
+    pub pings: u32,
+}
+
+/// The TCP/IP stack with all its sockets.
+pub struct Stack<'a> {
+    device: NicDevice<'a>,
+    interface: Interface,
+    identity: Identity,
+    address: Option<Address>,
+    dhcp: Option<SocketHandle>,
+    event: Option<Event>,
+    control: ControlPool<'a>,
+    data: DataPool<'a>,
+    counters: Statistics,
+    now: Millis,
+    next_tick: Millis,
+}
+
+fn instant(now: Millis) -> Instant {
+    Instant::from_millis(now.0 as i64)
+}
+
+impl<'a> Stack<'a> {
+    /// Builds the stack on `nic` and begins to listen. A fixed address that cannot work
+    /// ([`Address::is_usable`]) is not taken: [`Stack::address`] says so.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] with what did not fit.
+    pub fn new<M: Memory<'a>>(
+        nic: &'a mut (dyn Nic + 'a),
+        plan: &Plan<'a>,
+        memory: &mut M,
+        now: Millis,
+    ) -> Result<Stack<'a>, OutOfMemory> {
+        nic.set_receive_mode(ReceiveMode::Broadcast);
+        let (class, mut station) = (nic.info().class, nic.address());
+        // A station address is unicast; a card whose PROM says otherwise still works without that bit.
+        station[0] &= !1;
+        let mut device = NicDevice::new(nic, plan.mtu, memory)?;
+        let mut config = Config::new(match class {
+            Class::Ethernet => HardwareAddress::Ethernet(EthernetAddress(station)),
+            Class::Slip => HardwareAddress::Ip,
+        });
+        config.random_seed = plan.seed;
+        let interface = Interface::new(config, &mut device, instant(now));
+        let mut control = ControlPool::new(
+            plan.control_port,
+            plan.control_sockets,
+            plan.control_buffers,
+            plan.per_address,
+            1,
+            memory,
+        )?;
+        let data = DataPool::new(
+            plan.control_port,
+            plan.data_sockets,
+            plan.data_buffers,
+            plan.seed,
+            memory,
+        )?;
+        let dhcp = match plan.address {
+            AddressPlan::Dhcp { hostname } if class == Class::Ethernet => {
+                Some(control.set.add(dhcp_client(hostname, memory)?))
+            }
+            _ => None,
+        };
+        let identity = Identity {
+            class,
+            station,
+            address: None,
+            broadcast: Ipv4Addr::BROADCAST,
+            dhcp: dhcp.is_some(),
+        };
+        let mut stack = Stack {
+            device,
+            interface,
+            identity,
+            address: None,
+            dhcp,
+            event: None,
+            control,
+            data,
+            counters: Statistics::default(),
+            now,
+            next_tick: now,
+        };
+        if let AddressPlan::Fixed(address) = plan.address {
+            stack.use_address(Some(address).filter(Address::is_usable));
+        }
+        Ok(stack)
+    }
+
+    fn use_address(&mut self, address: Option<Address>) {
+        self.address = address;
+        self.identity.address = address.map(|address| address.ip);
+        self.identity.broadcast =
+            address.map_or(Ipv4Addr::BROADCAST, |address| address.broadcast());
+        address::assign(&mut self.interface, address);
+    }
+
+    /// Receives up to `budget` frames, lets timers act, and sends what there is to send.
+    pub fn poll(&mut self, now: Millis, budget: usize) -> Activity {
+        self.now = now;
+        let mut received = 0;
+        while received < budget && self.receive() {
+            received += 1;
+        }
+        let tick = now >= self.next_tick;
+        if tick {
+            self.next_tick = now.plus(TICK);
+        }
+        if tick || self.control.dirty {
+            self.follow_lease();
+            self.control.settle(now);
+            self.control.dirty = !self.send_control();
+        }
+        let (interface, device) = (&mut self.interface, &mut self.device);
+        self.data.egress(now, tick, budget.max(1), &mut |set| {
+            device.is_ready().then(|| {
+                interface.poll_egress(instant(now), device, set) == PollResult::SocketStateChanged
+            })
+        });
+        Activity { received, sent: self.device.take_sent() }
+    }
+
+    /// Receives one frame; whether there was one.
+    fn receive(&mut self) -> bool {
+        let Some(frame) = self.device.fetch() else { return false };
+        match packet::classify(frame, &self.identity) {
+            Ok(packet) => self.deliver(packet),
+            Err(Reject::NotForUs) => bump(&mut self.counters.not_for_us),
+            Err(Reject::Malformed) => bump(&mut self.counters.malformed),
+            Err(Reject::Spoofed) => bump(&mut self.counters.spoofed),
+            Err(Reject::Checksum) => bump(&mut self.counters.bad_checksum),
+        }
+        true
+    }
+
+    /// Gives the fetched frame to the socket that it is for, or to nobody.
+    fn deliver(&mut self, packet: Packet) {
+        let mut slot = None;
+        match packet {
+            Packet::Conflict(station) => {
+                self.event.get_or_insert(Event::Conflict(station));
+                return;
+            }
+            Packet::Ping => bump(&mut self.counters.pings),
+            Packet::Arp | Packet::Dhcp => {}
+            Packet::Tcp(segment) if segment.port == self.control.port => {
+                bump(&mut self.counters.segments_in);
+                if !self.control.admits(&segment, self.now) {
+                    bump(&mut self.counters.refused);
+                    return;
+                }
+            }
+            Packet::Tcp(segment) => {
+                bump(&mut self.counters.segments_in);
+                match self.data.route(&segment) {
+                    Route::Slot(index) => slot = Some(index),
+                    Route::Stranger => return bump(&mut self.counters.strangers),
+                    Route::Elsewhere => {}
+                }
+            }
+        }
+        let set = match slot.and_then(|index| self.data.set(index)) {
+            Some(set) => set,
+            None => {
+                self.control.dirty = true;
+                &mut self.control.set
+            }
+        };
+        self.interface.poll_ingress_single(instant(self.now), &mut self.device, set);
+    }
+
+    /// Sends what control sockets and DHCP client have; `false` when the card takes no more.
+    fn send_control(&mut self) -> bool {
+        for _ in 0..CONTROL_ROUNDS {
+            if !self.device.is_ready() {
+                return false;
+            }
+            let set = &mut self.control.set;
+            if self.interface.poll_egress(instant(self.now), &mut self.device, set)
+                == PollResult::None
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes over what the DHCP client learned.
+    fn follow_lease(&mut self) {
+        let Some(handle) = self.dhcp else { return };
+        match self.control.set.get_mut::<dhcpv4::Socket>(handle).poll() {
+            Some(dhcpv4::Event::Configured(lease)) => {
+                let (address, server) = (address::of_lease(&lease), lease.server.identifier);
+                if address != self.address {
+                    self.use_address(address);
+                    self.event = address.map(|address| Event::Configured { address, server });
+                }
+            }
+            Some(dhcpv4::Event::Deconfigured) if self.address.is_some() => {
+                self.use_address(None);
+                self.event = Some(Event::LeaseLost);
+            }
+            _ => {}
+        }
+    }
+
+    /// Our address; `None` while DHCP has none, or when the fixed one cannot work.
+    pub fn address(&self) -> Option<Address> {
+        self.address
+    }
+
+    /// Whether `other` is on our own network, and not beyond the gateway.
+    pub fn is_local(&self, other: Ipv4Addr) -> bool {
+        self.address.is_some_and(|address| address.contains(other))
+    }
+
+    /// What happened to our address since the last call; of several things the last.
+    pub fn event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+
+    /// Counters since the start.
+    pub fn statistics(&self) -> Statistics {
+        Statistics { nic: self.device.nic().statistics(), ..self.counters }
+    }
+
+    /// The driver and its card.
+    pub fn driver(&self) -> nic::DriverInfo {
+        self.device.nic().info()
+    }
+
+    /// The control socket of a client that has just connected. Its index is the server's until
+    /// [`Stack::release`]; any index may be any client's, and has nothing to do with the index of the
+    /// data socket that the server gives it.
+    pub fn accept(&mut self) -> Option<usize> {
+        let index = self.control.accept()?;
+        bump(&mut self.counters.accepted);
+        Some(index)
+    }
+
+    /// Gives a control socket back: what is queued is sent, then FIN; the socket listens again when the
+    /// client has closed too, or has not for 5 seconds.
+    pub fn release(&mut self, control: usize) {
+        self.control.release(control, self.now);
+    }
+
+    /// A control socket that [`Stack::accept`] returned.
+    pub fn control(&mut self, control: usize) -> Option<ControlPort<'_, 'a>> {
+        self.control.port(control)
+    }
+
+    /// A data socket, 0 to [`Plan::data_sockets`] - 1.
+    pub fn data(&mut self, data: usize) -> Option<DataPort<'_, 'a>> {
+        self.data.port(data, &mut self.interface)
+    }
+
+    /// A session's two sockets together; `None` when either index is not one.
+    pub fn ports(
+        &mut self,
+        control: usize,
+        data: usize,
+    ) -> Option<(ControlPort<'_, 'a>, DataPort<'_, 'a>)> {
+        Some((self.control.port(control)?, self.data.port(data, &mut self.interface)?))
+    }
+
+    /// Whether a data socket has `port`, so that another cannot listen on it.
+    pub fn has_data_port(&self, port: u16) -> bool {
+        self.data.has_port(port)
+    }
+}
+
+fn bump(counter: &mut u32) {
+    *counter = counter.wrapping_add(1);
+}
+
+/// A DHCP client that tells the server `hostname`.
+fn dhcp_client<'a, M: Memory<'a>>(
+    hostname: &'a str,
+    memory: &mut M,
+) -> Result<dhcpv4::Socket<'a>, OutOfMemory> {
+    let mut client = dhcpv4::Socket::new();
+    let mut retries = client.get_retry_config();
+    retries.discover_timeout = DISCOVER;
+    client.set_retry_config(retries);
+    let name = hostname.as_bytes();
+    if let Some(name) = name.get(..name.len().min(63)).filter(|name| !name.is_empty()) {
+        let options =
+            memory.slots("DHCP options", 1, |_| DhcpOption { kind: HOST_NAME, data: name })?;
+        client.set_outgoing_options(options);
+    }
+    Ok(client)
+}

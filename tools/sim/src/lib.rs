@@ -3,5 +3,5 @@
 
 pub mod client;
 pub mod memory;
-pub mod pc;
 pub mod network;
+pub mod pc;

@@ -1,0 +1,20 @@
+//! The kernel's contact with the machine: boot, interrupts, BIOS, memory. `unsafe` lives here alone.
+//!
+//! The assembly, in order: boot.s (boot sector), stage2.s (second stage), entry.s (protected mode,
+//! BIOS thunk, interrupts, memcpy). The map of low memory is in targets/kernel.ld.
+
+pub mod early;
+pub mod fault;
+
+use core::arch::global_asm;
+
+// One assembly unit: the files share their constants.
+global_asm!(
+    include_str!("boot.s"),
+    include_str!("stage2.s"),
+    include_str!("entry.s"),
+    options(att_syntax, raw)
+);
+
+/// Makes the linker script an input that cargo knows of.
+const _: &str = include_str!("../../targets/kernel.ld");

@@ -1,0 +1,94 @@
+//! Builds the kernel for the 386 and takes its parts out of the ELF file: the flat binary that lies
+//! on the disk as FTPSRV.SYS, and the boot sector.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+
+/// Where the flat binary is loaded and runs.
+const FLAT_START: u64 = 0x8000;
+/// Offsets of the header's fields in the flat binary (src/metal/stage2.s).
+const LENGTH_FIELD: usize = 8;
+const BALANCE_FIELD: usize = 12;
+
+/// The kernel's parts.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The ELF file, with symbols and lines.
+    pub elf: PathBuf,
+    /// What FTPSRV.SYS holds.
+    pub flat: Vec<u8>,
+    /// The boot sector; the volume's BIOS parameter block comes over bytes 3 to 61.
+    pub boot_sector: [u8; 512],
+    /// Bytes of memory for code, static data and stack.
+    pub memory: u32,
+}
+
+/// Builds the kernel in the workspace `root` with `cargo`: the program of a toolchain that has the
+/// core library's source, with its environment set for `-Z` options.
+///
+/// # Errors
+/// What failed, for the user; cargo's own output goes to standard error.
+pub fn build(root: &Path, mut cargo: Command) -> Result<Kernel> {
+    let target_dir = root.join("target/kernel");
+    cargo
+        .current_dir(root)
+        .args(["build", "--profile", "kernel", "--features", "kernel", "--bin", "ftpsrv"])
+        .args(["--target", "targets/i386-unknown-none-elf.json", "-Zjson-target-spec"])
+        .args(["-Zbuild-std=core,compiler_builtins"])
+        .args(["-Zbuild-std-features=compiler-builtins-mem"])
+        .arg("--target-dir")
+        .arg(&target_dir);
+    let status = cargo.status().with_context(|| format!("starting {:?}", cargo.get_program()))?;
+    ensure!(status.success(), "the kernel does not build ({status})");
+    extract(&target_dir.join("i386-unknown-none-elf/kernel/ftpsrv"))
+}
+
+/// Takes boot sector and flat binary out of the linked file.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn extract(elf: &Path) -> Result<Kernel> {
+    let data = std::fs::read(elf).with_context(|| elf.display().to_string())?;
+    let file = object::File::parse(&*data).with_context(|| elf.display().to_string())?;
+    let boot_sector = file
+        .section_by_name(".boot")
+        .and_then(|section| section.data().ok())
+        .and_then(|bytes| <[u8; 512]>::try_from(bytes).ok())
+        .context("the kernel has no boot sector of 512 bytes")?;
+    let end = file.symbol_by_name("_end").context("the kernel has no symbol _end")?.address();
+    let mut flat = flat_binary(&file)?;
+    balance(&mut flat)?;
+    Ok(Kernel { elf: elf.into(), flat, boot_sector, memory: (end - FLAT_START) as u32 })
+}
+
+/// The bytes of memory from [`FLAT_START`] on.
+fn flat_binary(file: &object::File) -> Result<Vec<u8>> {
+    let mut flat = Vec::new();
+    for segment in file.segments().filter(|segment| segment.address() >= FLAT_START) {
+        let bytes = segment.data()?;
+        let start = (segment.address() - FLAT_START) as usize;
+        if !bytes.is_empty() {
+            flat.resize(flat.len().max(start + bytes.len()), 0);
+            flat[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+    }
+    Ok(flat)
+}
+
+/// Writes the header's field that makes the sum of all double words 0.
+fn balance(flat: &mut [u8]) -> Result<()> {
+    let length = flat.get(LENGTH_FIELD..LENGTH_FIELD + 4).context("the kernel is empty")?;
+    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
+    ensure!(
+        length == flat.len() && length.is_multiple_of(4),
+        "the kernel's header says {length} bytes, it has {}",
+        flat.len()
+    );
+    let (words, _) = flat.as_chunks();
+    let sum = words.iter().fold(0u32, |sum, word| sum.wrapping_add(u32::from_le_bytes(*word)));
+    flat[BALANCE_FIELD..BALANCE_FIELD + 4].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
+    Ok(())
+}

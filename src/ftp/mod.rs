@@ -2,5 +2,27 @@
 //!
 //! A [`link::ControlLink`] and a [`link::DataLink`] stand for a client's connections, a
 //! [`crate::vfs::Provider`] for the files. May call `vfs` and `config`.
+//!
+//! In reading order: [`session`] reads lines ([`line`]) and runs commands ([`command`], [`handlers`]) on
+//! what it knows of its client ([`client`]); [`transfer`] moves files ([`retrieve`], [`store`], [`ascii`])
+//! and listings ([`lister`], [`listing`]); [`reply`] writes what is said; [`shared`] is what all sessions
+//! have in common.
 
+pub mod ascii;
+pub mod client;
+pub mod command;
+pub mod handlers;
+pub mod line;
 pub mod link;
+mod lister;
+pub mod listing;
+pub mod reply;
+mod retrieve;
+pub mod session;
+pub mod shared;
+mod store;
+pub mod transfer;
+
+pub use client::Context;
+pub use session::{Session, Step};
+pub use shared::Shared;

@@ -1,0 +1,238 @@
+//! What a session knows of its client between commands, and what a step is lent: the two arguments of
+//! every handler.
+//!
+//! May call `vfs` and `config`. Nothing here reads or writes; handlers and transfers do.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use heapless::Vec;
+
+use super::link::{ControlLink, DataLink};
+use super::reply::{Line, Refusal};
+use super::shared::{Activity, Event, Shared, Source, UserName, Who};
+use super::transfer::{Job, Transfer};
+use crate::config::{User, Users};
+use crate::time::{DateTime, Millis};
+use crate::vfs::{Permission, Provider, ResolvedPath, UserPath};
+
+/// What a session is lent for one step.
+pub struct Context<'a, 'b> {
+    /// The control connection.
+    pub control: &'a mut dyn ControlLink,
+    /// The data connection.
+    pub data: &'a mut dyn DataLink,
+    /// The files of all drives.
+    pub files: &'a mut dyn Provider,
+    /// What all sessions share.
+    pub shared: &'a mut Shared<'b>,
+    /// Milliseconds since the start.
+    pub now: Millis,
+    /// Local time.
+    pub time: DateTime,
+}
+
+impl Context<'_, '_> {
+    /// Sends a reply of one line.
+    pub fn reply(&mut self, code: u16, text: &str) {
+        Line::reply(code).text(text).send(self.control);
+    }
+}
+
+/// A name given with USER; longer than any user's, so that cutting never makes two names equal.
+pub type GivenName = Vec<u8, 16>;
+
+/// How far the login is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// USER is wanted.
+    Nobody,
+    /// PASS is wanted; there may be no such user.
+    Named(GivenName),
+    /// Logged in.
+    As(UserName),
+}
+
+/// Where the next data connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataPlan {
+    /// Nowhere: 425.
+    None,
+    /// We listen.
+    Passive,
+    /// We connect to this.
+    Active(SocketAddrV4),
+}
+
+/// One line of a longer reply, by its number from 0; `None` behind the last.
+pub type LineSource = fn(&Client, &Context<'_, '_>, u16) -> Option<Line>;
+
+/// A reply of several lines, under way: sent as the control connection has room.
+#[derive(Clone, Copy)]
+pub struct Answer {
+    pub(super) lines: LineSource,
+    pub(super) next: u16,
+}
+
+/// How a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// What was queued is sent, then FIN.
+    Close,
+    /// The client is gone.
+    Abort,
+}
+
+/// A client's session between commands.
+pub struct Client {
+    pub(super) slot: usize,
+    pub(super) peer: SocketAddrV4,
+    pub(super) login: Login,
+    /// Failed logins in this session.
+    pub(super) failures: u8,
+    /// When the reply to a failed login is due.
+    pub(super) penalty: Option<Millis>,
+    /// The working directory.
+    pub(super) directory: UserPath,
+    /// The object of the transfer under way or of RNFR.
+    pub(super) path: UserPath,
+    /// RNFR was given and `path` is its argument.
+    pub(super) renaming: bool,
+    /// TYPE A.
+    pub(super) ascii: bool,
+    /// REST's offset for the next transfer.
+    pub(super) restart: u32,
+    /// EPSV ALL was given: no other way to a data connection from now on (RFC 2428 section 4).
+    pub(super) extended_only: bool,
+    pub(super) plan: DataPlan,
+    pub(super) job: Option<Job>,
+    pub(super) answer: Option<Answer>,
+    pub(super) ending: Option<Ending>,
+    /// Facts that MLSD and MLST give.
+    pub(super) facts: super::listing::Facts,
+    pub(super) connected: Millis,
+    /// When a command or data last came, or data last went.
+    pub(super) active: Millis,
+    /// When the pending command was first run.
+    pub(super) command_since: Millis,
+}
+
+impl Client {
+    /// The client of a new connection.
+    pub(super) fn new(slot: usize, peer: SocketAddrV4, now: Millis) -> Client {
+        Client {
+            slot,
+            peer,
+            login: Login::Nobody,
+            failures: 0,
+            penalty: None,
+            directory: UserPath::root(),
+            path: UserPath::root(),
+            renaming: false,
+            ascii: true,
+            restart: 0,
+            extended_only: false,
+            plan: DataPlan::None,
+            job: None,
+            answer: None,
+            ending: None,
+            facts: super::listing::Facts::ALL,
+            connected: now,
+            active: now,
+            command_since: now,
+        }
+    }
+
+    /// Back to where a new connection begins (REIN), except for what limits guessing of passwords.
+    pub(super) fn reset(&mut self) {
+        let fresh = Client::new(self.slot, self.peer, self.connected);
+        *self = Client { failures: self.failures, active: self.active, ..fresh };
+    }
+
+    /// Whether the user has logged in.
+    pub fn is_logged_in(&self) -> bool {
+        matches!(self.login, Login::As(_))
+    }
+
+    /// The user's name; empty before login.
+    pub fn user_name(&self) -> &[u8] {
+        match &self.login {
+            Login::As(name) => name,
+            Login::Nobody | Login::Named(_) => &[],
+        }
+    }
+
+    /// The password file's entry of who is logged in.
+    pub(super) fn user<'u>(&self, users: &Users<'u>) -> Result<User<'u>, Refusal> {
+        match &self.login {
+            Login::As(name) => users.find(name),
+            Login::Nobody | Login::Named(_) => None,
+        }
+        .ok_or(Refusal::Reply(530, "Not logged in"))
+    }
+
+    /// The place on a disk that `path` means to the user.
+    pub(super) fn resolve(
+        &self,
+        users: &Users<'_>,
+        path: &UserPath,
+    ) -> Result<ResolvedPath, Refusal> {
+        Ok(self.user(users)?.sandbox.resolve(path)?)
+    }
+
+    /// The path that a command's argument names.
+    pub(super) fn named(&self, argument: &[u8]) -> Result<UserPath, Refusal> {
+        Ok(self.directory.join(argument)?)
+    }
+
+    /// Refuses a command that the user has no permission for.
+    pub(super) fn permit(
+        &self,
+        users: &Users<'_>,
+        permission: Permission,
+    ) -> Result<(), Refusal> {
+        match self.user(users)?.permissions.contains(permission) {
+            true => Ok(()),
+            false => Err(Refusal::NOT_PERMITTED),
+        }
+    }
+
+    /// Starts a reply of several lines.
+    pub(super) fn answer(&mut self, lines: LineSource) {
+        self.answer = Some(Answer { lines, next: 0 });
+    }
+
+    /// Notes an event in the journal.
+    pub(super) fn note(&self, cx: &mut Context<'_, '_>, event: &Event<'_>) {
+        let source = Source { slot: self.slot, peer: self.peer, user: self.user_name() };
+        cx.shared.journal.note(&source, event);
+    }
+
+    /// Brings SITE WHO up to date.
+    pub(super) fn update_who(&self, cx: &mut Context<'_, '_>) {
+        let activity = self.job.as_ref().map_or(Activity::Idle, Job::activity);
+        if let Some(entry) = cx.shared.who.get_mut(self.slot) {
+            let user = UserName::from_slice(self.user_name()).unwrap_or_default();
+            *entry = Some(Who { user, peer: self.peer, since: self.connected, activity });
+        }
+    }
+
+    /// Drops the data connection and what was planned for it.
+    pub(super) fn drop_data(&mut self, cx: &mut Context<'_, '_>) {
+        cx.data.abort();
+        cx.shared.ports.release(self.slot);
+        self.plan = DataPlan::None;
+    }
+
+    /// The transfer under way.
+    pub(super) fn transfer(&self) -> Option<&Transfer> {
+        match &self.job {
+            Some(Job::Transfer(transfer)) => Some(transfer),
+            _ => None,
+        }
+    }
+
+    /// The address to which an active data connection may go.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        *self.peer.ip()
+    }
+}

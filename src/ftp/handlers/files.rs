@@ -1,0 +1,222 @@
+//! DELE, RNFR, RNTO, SIZE, MDTM, MFMT, ALLO, AVBL (RFC 959 section 4.1.3, RFC 3659).
+
+use super::connect::decimal;
+use super::transfers::check_incoming;
+use crate::config::User;
+use crate::ftp::client::{Client, Context};
+use crate::ftp::listing::write_utc;
+use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::shared::Event;
+use crate::time::DateTime;
+use crate::vfs::provider::{Kind, SetAttributes, Space};
+use crate::vfs::{FsError, Incoming, Permission, UserPath};
+
+/// DELE.
+pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    client.permit(cx.shared.users, Permission::Dele)?;
+    let path = client.named(name)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    cx.files.remove(&place)?;
+    client.note(cx, &Event::Changed { verb: "DELE", path: &path });
+    cx.reply(250, "File deleted");
+    Ok(())
+}
+
+/// RNFR: what is to be renamed must be there.
+pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    client.renaming = false;
+    client.permit(cx.shared.users, Permission::Rnfr)?;
+    let path = client.named(name)?;
+    if path.is_root() {
+        return Err(FsError::NotAllowed.into());
+    }
+    let place = client.resolve(cx.shared.users, &path)?;
+    cx.files.attributes(&place)?;
+    client.path = path;
+    client.renaming = true;
+    cx.reply(350, "Ready for RNTO");
+    Ok(())
+}
+
+/// RNTO.
+pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    if !client.renaming {
+        return Err(Refusal::Reply(503, "Send RNFR first"));
+    }
+    let user = client.user(cx.shared.users)?;
+    let path = client.named(name)?;
+    if !keeps_upload_rule(&user, &client.path, &path) {
+        return Err(Refusal::NOT_INCOMING);
+    }
+    let (from, to) = (user.sandbox.resolve(&client.path)?, user.sandbox.resolve(&path)?);
+    cx.files.rename(&from, &to)?;
+    client.note(cx, &Event::Changed { verb: "RNTO", path: &path });
+    cx.reply(250, "Renamed");
+    Ok(())
+}
+
+/// Whether renaming leaves uploads where uploads may be: nothing moves to another directory that is not
+/// for uploads, and the incoming directory itself stays what and where it is.
+fn keeps_upload_rule(user: &User<'_>, from: &UserPath, to: &UserPath) -> bool {
+    let Incoming::Within(incoming) = &user.incoming else { return true };
+    let stays = from.parent() == to.parent() || user.incoming.admits(&to.parent());
+    stays && !incoming.is_within(from) && !incoming.is_within(to)
+}
+
+/// SIZE: bytes that RETR would send (RFC 3659 section 4).
+pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    if client.ascii {
+        return Err(Refusal::Reply(550, "SIZE needs TYPE I"));
+    }
+    let path = client.named(name)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    let attributes = cx.files.attributes(&place)?;
+    if attributes.kind != Kind::File {
+        return Err(FsError::IsADirectory.into());
+    }
+    Line::reply(213).number(attributes.size.into()).send(cx.control);
+    Ok(())
+}
+
+/// MDTM: the time of the last change in UTC (RFC 3659 section 3); with a time before the name it sets
+/// that, which is older than MFMT and still what many clients send.
+pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    if let Some((time, name)) = leading_time(argument) {
+        set_time(client, cx, time, name)?;
+        let mut line = Line::reply(213);
+        write_utc(&mut line, time, crate::time::Zone(0));
+        line.send(cx.control);
+        return Ok(());
+    }
+    let path = client.named(argument)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    let attributes = cx.files.attributes(&place)?;
+    let mut line = Line::reply(213);
+    write_utc(&mut line, attributes.modified, cx.shared.settings.zone);
+    line.send(cx.control);
+    Ok(())
+}
+
+/// MFMT (draft-somers-ftp-mfxx).
+pub fn mfmt(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    let (time, name) = leading_time(argument).ok_or(Refusal::SYNTAX)?;
+    let path = set_time(client, cx, time, name)?;
+    let mut line = Line::reply(213);
+    line.text("Modify=");
+    write_utc(&mut line, time, crate::time::Zone(0));
+    line.text("; ").path(&path).send(cx.control);
+    Ok(())
+}
+
+/// Sets a time in UTC, for who may upload there.
+pub(super) fn set_time(
+    client: &Client,
+    cx: &mut Context<'_, '_>,
+    utc: DateTime,
+    name: &[u8],
+) -> Result<UserPath, Refusal> {
+    let modified = cx.shared.settings.zone.to_local(utc);
+    change(client, cx, name, SetAttributes { modified: Some(modified), read_only: None })
+}
+
+/// Sets attributes of a file that the user could have uploaded.
+pub(super) fn change(
+    client: &Client,
+    cx: &mut Context<'_, '_>,
+    name: &[u8],
+    set: SetAttributes,
+) -> Result<UserPath, Refusal> {
+    client
+        .permit(cx.shared.users, Permission::Stor)
+        .or_else(|_| client.permit(cx.shared.users, Permission::Appe))?;
+    let path = client.named(name)?;
+    check_incoming(client, cx, &path.parent())?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    cx.files.set_attributes(&place, &set)?;
+    Ok(path)
+}
+
+/// `YYYYMMDDhhmmss`, perhaps with a fraction, a space, and the rest.
+fn leading_time(argument: &[u8]) -> Option<(DateTime, &[u8])> {
+    let space = argument.iter().position(|&b| b == b' ')?;
+    let (stamp, name) = (&argument[..space], &argument[space + 1..]);
+    Some((parse_time(stamp)?, name))
+}
+
+/// A time in UTC as `YYYYMMDDhhmmss[.sss]`.
+pub(super) fn parse_time(stamp: &[u8]) -> Option<DateTime> {
+    let (digits, fraction) = stamp.split_at_checked(14)?;
+    if let [first, rest @ ..] = fraction
+        && (*first != b'.' || rest.is_empty() || !rest.iter().all(u8::is_ascii_digit))
+    {
+        return None;
+    }
+    let part = |from: usize, to: usize| digits.get(from..to).and_then(decimal);
+    let small = |from: usize| part(from, from + 2).and_then(|n| u8::try_from(n).ok());
+    let time = DateTime {
+        year: u16::try_from(part(0, 4)?).ok()?,
+        month: small(4)?,
+        day: small(6)?,
+        hour: small(8)?,
+        minute: small(10)?,
+        second: small(12)?,
+    };
+    time.is_valid().then_some(time)
+}
+
+/// ALLO: whether there is room for so many bytes in the working directory (RFC 959 section 4.1.3).
+pub fn allo(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    let first = argument.split(|&b| b == b' ').next().unwrap_or_default();
+    let wanted = decimal(first).ok_or(Refusal::SYNTAX)?;
+    match space_at(client, cx, &client.directory)? {
+        None => cx.reply(202, "No storage allocation is needed"),
+        Some(space) if u64::from(wanted) > space.free => {
+            return Err(Refusal::Reply(552, "Not so much room on this disk"));
+        }
+        Some(_) => cx.reply(200, "There is room for that"),
+    }
+    Ok(())
+}
+
+/// AVBL: bytes free on a directory's disk (draft-peterson-streamlined-ftp-command-extensions).
+pub fn avbl(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    let path = client.named(argument)?;
+    let space = space_at(client, cx, &path)?.ok_or(FsError::NotAllowed)?;
+    Line::reply(213).number(space.free).send(cx.control);
+    Ok(())
+}
+
+/// Room on the disk on which `directory` is; `None` for the root that holds the drives.
+pub(super) fn space_at(
+    client: &Client,
+    cx: &mut Context<'_, '_>,
+    directory: &UserPath,
+) -> Result<Option<Space>, Refusal> {
+    let place = client.resolve(cx.shared.users, directory)?;
+    Ok(place.drive().map(|drive| cx.files.space(drive)).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_parsed_strictly() {
+        let time = DateTime { year: 2002, month: 7, day: 17, hour: 21, minute: 7, second: 15 };
+        assert_eq!(leading_time(b"20020717210715 a b"), Some((time, &b"a b"[..])));
+        assert_eq!(leading_time(b"20020717210715.123 x"), Some((time, &b"x"[..])));
+        for wrong in [
+            &b"20020717210715"[..],
+            b"2002071721071 x",
+            b"20021317210715 x",
+            b"20020230210715 x",
+            b"20020717240715 x",
+            b"200207172107155 x",
+            b"20020717210715. x",
+            b"+0020717210715 x",
+            b"file x",
+        ] {
+            assert_eq!(leading_time(wrong), None, "{wrong:?}");
+        }
+    }
+}

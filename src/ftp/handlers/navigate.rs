@@ -1,0 +1,63 @@
+//! CWD, CDUP, PWD, MKD, RMD (RFC 959 section 4.1.1 and appendix II).
+
+use crate::ftp::client::{Client, Context};
+use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::shared::Event;
+use crate::vfs::provider::Kind;
+use crate::vfs::{FsError, Permission};
+
+/// CWD: to a directory that is there.
+pub fn cwd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    let path = client.named(name)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    if cx.files.attributes(&place)?.kind != Kind::Directory {
+        return Err(FsError::NotADirectory.into());
+    }
+    client.directory = path;
+    let mut line = Line::reply(250);
+    line.quoted(&client.directory).text(" is current directory").send(cx.control);
+    Ok(())
+}
+
+/// CDUP: as CWD (RFC 959 appendix II).
+pub fn cdup(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
+    cwd(client, cx, b"..")
+}
+
+/// PWD.
+pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
+    let mut line = Line::reply(257);
+    line.quoted(&client.directory).text(" is current directory").send(cx.control);
+    Ok(())
+}
+
+/// MKD: replies with the absolute name; 521 for a name that is taken (RFC 959 appendix II).
+pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    client.permit(cx.shared.users, Permission::Mkd)?;
+    let path = client.named(name)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    match cx.files.make_dir(&place) {
+        Err(FsError::Exists) => {
+            let mut line = Line::first(521);
+            line.quoted(&path).text(" exists already;").send(cx.control);
+            cx.reply(521, "taking no action");
+            return Ok(());
+        }
+        other => other?,
+    }
+    client.note(cx, &Event::Changed { verb: "MKD", path: &path });
+    let mut line = Line::reply(257);
+    line.quoted(&path).text(" directory created").send(cx.control);
+    Ok(())
+}
+
+/// RMD.
+pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
+    client.permit(cx.shared.users, Permission::Rmd)?;
+    let path = client.named(name)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    cx.files.remove_dir(&place)?;
+    client.note(cx, &Event::Changed { verb: "RMD", path: &path });
+    cx.reply(250, "Directory removed");
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! SITE: what this server has beyond the standard (manual, appendix A).
+
+use super::files::{change, parse_time, set_time, space_at};
+use crate::ftp::client::{Client, Context};
+use crate::ftp::command;
+use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::shared::{Activity, Who};
+use crate::vfs::provider::SetAttributes;
+use crate::vfs::{Drive, UserPath};
+
+/// One command of SITE.
+struct SiteCommand {
+    verb: &'static str,
+    run: command::Handler,
+    help: &'static str,
+}
+
+static TABLE: [SiteCommand; 6] = [
+    SiteCommand { verb: "HELP", run: help, help: "this list" },
+    SiteCommand { verb: "DISKFREE", run: diskfree, help: "[drive letter]: free disk space" },
+    SiteCommand { verb: "STATS", run: stats, help: "statistics" },
+    SiteCommand { verb: "WHO", run: who, help: "who is on line" },
+    SiteCommand { verb: "CHMOD", run: chmod, help: "<mode> <file>: read-only or not" },
+    SiteCommand { verb: "UTIME", run: utime, help: "YYYYMMDDhhmm[ss] <file>: set time, UTC" },
+];
+
+/// SITE.
+pub fn site(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    let (verb, rest) = command::split(argument);
+    let found = TABLE.iter().find(|c| verb.eq_ignore_ascii_case(c.verb.as_bytes()));
+    match found {
+        Some(command) => (command.run)(client, cx, rest),
+        None => Err(Refusal::Reply(504, "Unknown SITE command; see SITE HELP")),
+    }
+}
+
+fn help(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
+    client.answer(help_line);
+    Ok(())
+}
+
+fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
+    let mut line = Line::new();
+    match usize::from(index) {
+        0 => line.text("214-SITE commands:"),
+        n if n <= TABLE.len() => {
+            let command = TABLE.get(n - 1)?;
+            line.text(" SITE ").text(command.verb).text(" ").text(command.help)
+        }
+        n if n == TABLE.len() + 1 => line.text("214 End"),
+        _ => return None,
+    };
+    Some(line)
+}
+
+/// SITE DISKFREE: of the working directory's disk, or of a drive that the user can see.
+fn diskfree(
+    client: &mut Client,
+    cx: &mut Context<'_, '_>,
+    argument: &[u8],
+) -> Result<(), Refusal> {
+    let path = match argument {
+        [] => client.directory.clone(),
+        [letter] | [letter, b':'] | [letter, b':', b'\\' | b'/'] => drive_root(*letter)?,
+        // /drive_c, as everywhere else.
+        path => client.named(path)?,
+    };
+    // In a sandbox /DRIVE_C is a name like any other, and hardly one that is there.
+    if !argument.is_empty() {
+        let place = client.resolve(cx.shared.users, &path)?;
+        cx.files.attributes(&place)?;
+    }
+    let no_drive = Refusal::Reply(501, "Which drive? SITE DISKFREE C");
+    let space = space_at(client, cx, &path)?.ok_or(no_drive)?;
+    let mut line = Line::reply(200);
+    line.path(&path).text(": ").number(space.free).text(" bytes free of ").number(space.total);
+    line.send(cx.control);
+    Ok(())
+}
+
+fn drive_root(letter: u8) -> Result<UserPath, Refusal> {
+    let drive = Drive::new(letter).ok_or(Refusal::SYNTAX)?;
+    Ok(UserPath::root().join(&drive.directory().to_text())?)
+}
+
+fn stats(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
+    client.answer(stats_line);
+    Ok(())
+}
+
+/// Commands on a line of SITE STATS.
+const STATS_COLUMNS: usize = 6;
+
+fn stats_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
+    let s = &*cx.shared.statistics;
+    let mut line = Line::new();
+    let rows = s.commands.chunks(STATS_COLUMNS);
+    match usize::from(index) {
+        0 => line.text("211-Statistics:"),
+        1 => line.text(" Started ").show(&s.started).text(", now ").show(&cx.time),
+        2 => numbers(
+            &mut line,
+            " Sessions",
+            &[
+                ("so far", s.sessions.into()),
+                ("active", s.active.into()),
+                ("timed out", s.timeouts.into()),
+                ("refused", s.refused.into()),
+            ],
+        ),
+        3 => numbers(
+            &mut line,
+            " Logins",
+            &[("succeeded", s.logins.into()), ("failed", s.failed_logins.into())],
+        ),
+        4 => numbers(
+            &mut line,
+            " Files",
+            &[
+                ("sent", s.files_sent.into()),
+                ("received", s.files_received.into()),
+                ("broken off", s.broken_off.into()),
+            ],
+        ),
+        5 => numbers(
+            &mut line,
+            " Bytes",
+            &[("sent", s.bytes_sent), ("received", s.bytes_received)],
+        ),
+        6 => network(&mut line, cx),
+        n if n - 7 < rows.len() => {
+            let first = (n - 7) * STATS_COLUMNS;
+            for (command, count) in command::TABLE.iter().zip(&s.commands).skip(first).take(STATS_COLUMNS) {
+                line.text(" ").text(command.verb).text(" ").number((*count).into());
+            }
+            &mut line
+        }
+        n if n - 7 == rows.len() => line.text("211 End"),
+        _ => return None,
+    };
+    Some(line)
+}
+
+fn network<'l>(line: &'l mut Line, cx: &Context<'_, '_>) -> &'l mut Line {
+    let figures = cx.shared.network.figures();
+    let free = figures.sockets.saturating_sub(figures.sockets_used);
+    numbers(
+        line,
+        " Sockets",
+        &[("used", figures.sockets_used.into()), ("free", free.into())],
+    );
+    numbers(
+        line,
+        "; packets",
+        &[
+            ("in", figures.packets_in.into()),
+            ("out", figures.packets_out.into()),
+            ("bad", figures.errors_in.into()),
+            ("not sent", figures.errors_out.into()),
+            ("lost", figures.lost.into()),
+        ],
+    )
+}
+
+fn numbers<'l>(line: &'l mut Line, title: &str, list: &[(&str, u64)]) -> &'l mut Line {
+    line.text(title).text(":");
+    for (index, (name, number)) in list.iter().enumerate() {
+        line.text(if index == 0 { " " } else { ", " }).number(*number).text(" ").text(name);
+    }
+    line
+}
+
+fn who(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
+    client.answer(who_line);
+    Ok(())
+}
+
+fn who_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
+    let mut line = Line::new();
+    let count = cx.shared.who.len();
+    match usize::from(index) {
+        0 => line.text("211-Who is on line:"),
+        n if n <= count => {
+            match cx.shared.who.get(n - 1)? {
+                Some(who) => write_who(&mut line, who, cx),
+                // Slots without a session have no line; an empty one is not sent.
+                None => return Some(line),
+            }
+            &mut line
+        }
+        n if n == count + 1 => line.text("211 End"),
+        _ => return None,
+    };
+    Some(line)
+}
+
+fn write_who(line: &mut Line, who: &Who, cx: &Context<'_, '_>) {
+    line.text(" ");
+    if who.user.is_empty() {
+        line.text("(not logged in)");
+    } else {
+        line.bytes(&who.user);
+    }
+    let minutes = cx.now.since(who.since) / 60_000;
+    line.text(" from ").show(who.peer.ip()).text(", ").number(minutes).text(" min, ");
+    line.text(match who.activity {
+        Activity::Idle => "idle",
+        Activity::Sending => "downloading",
+        Activity::Receiving => "uploading",
+        Activity::Listing => "listing",
+        Activity::Reading => "checking a file",
+    });
+}
+
+/// SITE CHMOD: FAT has one bit of what Unix modes say, whether the file can be written.
+fn chmod(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    let (mode, name) = command::split(argument);
+    let octal = mode.iter().all(|digit| (b'0'..=b'7').contains(digit));
+    if !(3..=4).contains(&mode.len()) || !octal || name.is_empty() {
+        return Err(Refusal::SYNTAX);
+    }
+    // The owner's w bit: the third digit from the right.
+    let writable = mode.get(mode.len() - 3).is_some_and(|digit| digit & 2 != 0);
+    change(client, cx, name, SetAttributes { modified: None, read_only: Some(!writable) })?;
+    cx.reply(200, if writable { "The file can be written" } else { "The file is read-only" });
+    Ok(())
+}
+
+/// SITE UTIME, in its two usual forms: `YYYYMMDDhhmm[ss] file`, and `file` with three times and UTC, of
+/// which the second is the time of the last change.
+fn utime(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
+    let (stamp, name) = match argument.strip_suffix(b" UTC") {
+        Some(long) => {
+            let mut words = long.rsplitn(4, |&b| b == b' ');
+            let (_created, modified) = (words.next(), words.next());
+            let (_accessed, name) = (words.next(), words.next());
+            (modified.ok_or(Refusal::SYNTAX)?, name.ok_or(Refusal::SYNTAX)?)
+        }
+        None => command::split(argument),
+    };
+    let mut digits = *b"00000000000000";
+    if !matches!(stamp.len(), 12 | 14) || name.is_empty() {
+        return Err(Refusal::SYNTAX);
+    }
+    digits.get_mut(..stamp.len()).ok_or(Refusal::SYNTAX)?.copy_from_slice(stamp);
+    let time = parse_time(&digits).ok_or(Refusal::SYNTAX)?;
+    set_time(client, cx, time, name)?;
+    cx.reply(200, "Time set");
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! What a line of a listing looks like: LIST as `ls -l` writes it, NLST, MLSD and MLST (RFC 3659
+//! section 7).
+//!
+//! May call `vfs`. Calls for no file; [`super::lister`] walks the directory.
+
+use heapless::Vec;
+
+use super::reply::{Line, Refusal};
+use crate::config::User;
+use crate::time::{DateTime, Zone};
+use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
+use crate::vfs::{Permission, UserPath};
+
+/// How entries are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// LIST, STAT.
+    Long,
+    /// NLST.
+    Names,
+    /// MLSD.
+    Facts,
+}
+
+/// Bytes of a pattern with the directory before it: DOS's longest path.
+const MAX_PATTERN: usize = 78;
+
+/// A listing that is asked for, or under way.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    pub(super) format: Format,
+    /// It goes over the control connection (STAT with a path).
+    pub(super) on_control: bool,
+    /// The directory that is being read.
+    pub(super) dir: Option<DirHandle>,
+    /// NLST puts this before names: the argument's directory; then the pattern, if there is one.
+    pattern: Vec<u8, MAX_PATTERN>,
+    /// Where in `pattern` the pattern itself starts.
+    start: u8,
+}
+
+impl Listing {
+    /// A listing of nothing, for transfers that are none.
+    pub(super) const NONE: Listing = Listing {
+        format: Format::Long,
+        on_control: false,
+        dir: None,
+        pattern: Vec::new(),
+        start: 0,
+    };
+
+    /// Divides an argument into the path to look at and what to show of it: `*` and `?` in its last part
+    /// make that a pattern.
+    ///
+    /// # Errors
+    /// 501 for a pattern that is longer than DOS's paths.
+    pub(super) fn parse(format: Format, argument: &[u8]) -> Result<(Listing, &[u8]), Refusal> {
+        let mut listing = Listing { format, ..Listing::NONE };
+        let slash = argument.iter().rposition(|&b| b == b'/' || b == b'\\');
+        let start = slash.map_or(0, |slash| slash + 1);
+        let (directory, last) = argument.split_at(start);
+        if format == Format::Facts || !last.iter().any(|&b| matches!(b, b'*' | b'?')) {
+            return Ok((listing, argument));
+        }
+        let too_long = Refusal::Reply(501, "Pattern too long");
+        listing.pattern = Vec::from_slice(argument).map_err(|_| too_long)?;
+        listing.start = u8::try_from(start).map_err(|_| too_long)?;
+        Ok((listing, directory))
+    }
+
+    /// Whether a directory is to be read even where a file would be shown alone.
+    pub(super) fn has_pattern(&self) -> bool {
+        !self.pattern.is_empty()
+    }
+
+    /// Whether an entry is to be shown.
+    pub(super) fn shows(&self, entry: &DirEntry) -> bool {
+        let pattern = self.pattern.get(self.start.into()..).unwrap_or_default();
+        !self.has_pattern() || matches_pattern(pattern, &entry.name.to_text())
+    }
+
+    /// Writes an entry's line, without a line end.
+    pub(super) fn write(&self, line: &mut Line, entry: &DirEntry, view: &View<'_>) {
+        match self.format {
+            Format::Long => write_long(line, entry, view.now),
+            Format::Names => {
+                line.bytes(self.pattern.get(..self.start.into()).unwrap_or_default());
+                line.name(&entry.name);
+            }
+            Format::Facts => {
+                write_facts(line, &entry.attributes, view);
+                line.name(&entry.name);
+            }
+        }
+    }
+}
+
+/// Whether `name` fits a pattern of `*` (any characters), `?` (one) and letters in any case; as under DOS
+/// `*.*` means every name, also one without a dot.
+pub fn matches_pattern(pattern: &[u8], name: &[u8]) -> bool {
+    if pattern == b"*.*" {
+        return true;
+    }
+    let (mut p, mut n) = (0, 0);
+    // Where to go on after the last `*` when a guess at its length was wrong.
+    let mut retry = None;
+    loop {
+        match (pattern.get(p), name.get(n)) {
+            (None, None) => return true,
+            (Some(b'*'), _) => {
+                p += 1;
+                retry = Some((p, n));
+            }
+            (Some(b'?'), Some(_)) => (p, n) = (p + 1, n + 1),
+            (Some(a), Some(b)) if a.eq_ignore_ascii_case(b) => (p, n) = (p + 1, n + 1),
+            _ => match &mut retry {
+                Some((after, from)) if *from < name.len() => {
+                    *from += 1;
+                    (p, n) = (*after, *from);
+                }
+                _ => return false,
+            },
+        }
+    }
+}
+
+/// What an entry's line depends on besides the entry.
+pub struct View<'a> {
+    /// Local time.
+    pub now: DateTime,
+    /// For times in UTC.
+    pub zone: Zone,
+    /// For the perm fact.
+    pub user: Option<&'a User<'a>>,
+    /// The directory that the entries are in, for the perm fact.
+    pub directory: &'a UserPath,
+    /// Uploads may overwrite, for the perm fact.
+    pub clobber: bool,
+    /// Which facts to give.
+    pub facts: Facts,
+}
+
+const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+
+/// `-rw-rw-rw-   1 ftp      ftp           12345 Nov 21 07:02 NAME.EXT`
+fn write_long(line: &mut Line, entry: &DirEntry, now: DateTime) {
+    let attributes = &entry.attributes;
+    line.text(match (attributes.kind, attributes.read_only) {
+        (Kind::Directory, false) => "drwxrwxrwx",
+        (Kind::Directory, true) => "dr-xr-xr-x",
+        (Kind::File, false) => "-rw-rw-rw-",
+        (Kind::File, true) => "-r--r--r--",
+    });
+    line.text("   1 ftp      ftp      ").padded(attributes.size.into(), 10, b' ').text(" ");
+    let time = &attributes.modified;
+    let month = usize::from(time.month.clamp(1, 12) - 1) * 3;
+    line.bytes(&MONTHS[month..month + 3]);
+    line.text(" ").padded(time.day.into(), 2, b'0').text(" ");
+    // A client takes a time without year for one in the past.
+    if time.year == now.year && *time <= now {
+        line.padded(time.hour.into(), 2, b'0').text(":").padded(time.minute.into(), 2, b'0');
+    } else {
+        line.padded(time.year.into(), 5, b' ');
+    }
+    line.text(" ").name(&entry.name);
+}
+
+/// A set of facts (RFC 3659 section 7.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts(u8);
+
+impl Facts {
+    /// All that there are, in the order in which they are given.
+    pub const NAMES: [&'static str; 4] = ["type", "size", "modify", "perm"];
+    /// Every fact: what a client gets that has not chosen.
+    pub const ALL: Facts = Facts(0x0F);
+
+    /// The facts of a list like `type;size;`, in any case; unknown ones are left out (RFC 3659 section
+    /// 7.9).
+    pub fn parse(list: &[u8]) -> Facts {
+        let mut facts = Facts(0);
+        for word in list.split(|&b| b == b';') {
+            for (index, name) in Facts::NAMES.iter().enumerate() {
+                if word.eq_ignore_ascii_case(name.as_bytes()) {
+                    facts.0 |= 1 << index;
+                }
+            }
+        }
+        facts
+    }
+
+    /// Whether the fact with this place in [`Facts::NAMES`] is in the set.
+    pub const fn has(self, index: usize) -> bool {
+        self.0 & (1 << index) != 0
+    }
+}
+
+/// `type=file;size=12345;modify=20261121070200;perm=rwd; `, with the space before the name.
+pub(super) fn write_facts(line: &mut Line, attributes: &Attributes, view: &View<'_>) {
+    let is_file = attributes.kind == Kind::File;
+    if view.facts.has(0) {
+        line.text(if is_file { "type=file;" } else { "type=dir;" });
+    }
+    if view.facts.has(1) && is_file {
+        line.text("size=").number(attributes.size.into()).text(";");
+    }
+    if view.facts.has(2) {
+        line.text("modify=");
+        write_utc(line, attributes.modified, view.zone);
+        line.text(";");
+    }
+    if view.facts.has(3) {
+        line.text("perm=");
+        write_perm(line, attributes, view);
+        line.text(";");
+    }
+    line.text(" ");
+}
+
+/// A local time as `YYYYMMDDhhmmss` in UTC (RFC 3659 section 2.3).
+pub(super) fn write_utc(line: &mut Line, local: DateTime, zone: Zone) {
+    let time = zone.to_utc(local);
+    line.padded(time.year.into(), 4, b'0');
+    for part in [time.month, time.day, time.hour, time.minute, time.second] {
+        line.padded(part.into(), 2, b'0');
+    }
+}
+
+/// What the user may do with the entry (RFC 3659 section 7.5.5).
+fn write_perm(line: &mut Line, attributes: &Attributes, view: &View<'_>) {
+    let may = |permission| view.user.is_some_and(|user| user.permissions.contains(permission));
+    let incoming = view.user.is_some_and(|user| user.incoming.admits(view.directory));
+    let writable = !attributes.read_only;
+    let letters: &[(bool, &str)] = match attributes.kind {
+        Kind::File => &[
+            (true, "r"),
+            (writable && incoming && may(Permission::Appe), "a"),
+            (writable && incoming && view.clobber && may(Permission::Stor), "w"),
+            (writable && may(Permission::Dele), "d"),
+            (may(Permission::Rnfr), "f"),
+        ],
+        Kind::Directory => &[
+            (true, "el"),
+            (may(Permission::Stor), "c"),
+            (may(Permission::Mkd), "m"),
+            (may(Permission::Dele), "p"),
+            (writable && may(Permission::Rmd), "d"),
+            (may(Permission::Rnfr), "f"),
+        ],
+    };
+    for (granted, letter) in letters {
+        if *granted {
+            line.text(letter);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::fat::Name83;
+    use std::string::String;
+
+    const NOW: DateTime = DateTime { year: 2026, month: 11, day: 21, hour: 7, minute: 2, second: 0 };
+
+    fn entry(name: &[u8], kind: Kind, size: u32, modified: DateTime, read_only: bool) -> DirEntry {
+        let attributes =
+            Attributes { kind, size, modified, read_only, hidden: false, system: false };
+        DirEntry { name: Name83::parse(name).unwrap(), attributes }
+    }
+
+    fn long(entry: &DirEntry) -> String {
+        let mut line = Line::new();
+        write_long(&mut line, entry, NOW);
+        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn long_lines_look_like_ls() {
+        let this_year = DateTime { month: 2, day: 3, ..NOW };
+        let cases = [
+            (
+                entry(b"a.txt", Kind::File, 1234, this_year, false),
+                "-rw-rw-rw-   1 ftp      ftp            1234 Feb 03 07:02 A.TXT",
+            ),
+            (
+                entry(b"old", Kind::File, u32::MAX, DateTime::EPOCH, true),
+                "-r--r--r--   1 ftp      ftp      4294967295 Jan 01  1980 OLD",
+            ),
+            (
+                entry(b"dir", Kind::Directory, 0, DateTime { month: 12, ..NOW }, false),
+                "drwxrwxrwx   1 ftp      ftp               0 Dec 21  2026 DIR",
+            ),
+        ];
+        for (entry, expected) in cases {
+            assert_eq!(long(&entry), expected);
+        }
+    }
+
+    #[test]
+    fn patterns_are_those_of_dos() {
+        for (pattern, name, fits) in [
+            ("*", "A.TXT", true),
+            ("*.*", "README", true),
+            ("*.txt", "A.TXT", true),
+            ("*.txt", "A.TXTX", false),
+            ("?.TXT", "A.TXT", true),
+            ("?.TXT", "AB.TXT", false),
+            ("a*b*c", "AXXBYYBC", true),
+            ("a*b*c", "AXXBYYB", false),
+            ("", "A", false),
+            ("**", "", true),
+            ("?", "", false),
+        ] {
+            assert_eq!(matches_pattern(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn an_argument_divides_into_directory_and_pattern() {
+        for (argument, directory, pattern) in [
+            (&b""[..], &b""[..], &b""[..]),
+            (b"dir", b"dir", b""),
+            (b"*.txt", b"", b"*.txt"),
+            (b"/a/b/x?.c", b"/a/b/", b"/a/b/x?.c"),
+        ] {
+            let (listing, found) = Listing::parse(Format::Names, argument).unwrap();
+            assert_eq!((found, &listing.pattern[..]), (directory, pattern));
+        }
+        assert!(Listing::parse(Format::Long, &[b'*'; 79]).is_err());
+    }
+
+    #[test]
+    fn facts_are_chosen_in_any_case() {
+        let facts = Facts::parse(b"Size;MODIFY;unknown;");
+        assert_eq!([0, 1, 2, 3].map(|index| facts.has(index)), [false, true, true, false]);
+        assert_eq!(Facts::parse(b""), Facts(0));
+    }
+}

@@ -1,0 +1,297 @@
+//! Replies: how they are written, and which code an error gets. The only place that turns errors into
+//! reply codes.
+//!
+//! May call `vfs` (errors and paths). A reply never shows bytes that came from the client, other than
+//! names that were parsed as 8.3 names.
+
+use core::fmt::{self, Write};
+
+use heapless::Vec;
+
+use super::link::ControlLink;
+use crate::fat::Name83;
+use crate::vfs::path::PathError;
+use crate::vfs::{FsError, UserPath};
+
+/// Bytes that a line of a reply may have. A command is run only when the control connection has room
+/// for this much, so that its reply is never cut.
+pub const MAX_REPLY: usize = 560;
+
+/// One line of a reply, being written.
+#[derive(Debug, Clone, Default)]
+pub struct Line {
+    bytes: Vec<u8, MAX_REPLY>,
+}
+
+impl Line {
+    /// An empty line.
+    pub const fn new() -> Line {
+        Line { bytes: Vec::new() }
+    }
+
+    /// `code` and a space: a reply of one line, or the last line of a longer one.
+    pub fn reply(code: u16) -> Line {
+        let mut line = Line::new();
+        line.number(code.into()).text(" ");
+        line
+    }
+
+    /// `code-`: the first line of a longer reply.
+    pub fn first(code: u16) -> Line {
+        let mut line = Line::new();
+        line.number(code.into()).text("-");
+        line
+    }
+
+    /// Adds text. What does not fit is left out; there is always room for a line end.
+    pub fn text(&mut self, text: &str) -> &mut Line {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Adds bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Line {
+        for &byte in bytes {
+            self.byte(byte);
+        }
+        self
+    }
+
+    /// Adds one byte.
+    pub fn byte(&mut self, byte: u8) -> &mut Line {
+        if self.bytes.len() < MAX_REPLY - 2 {
+            let _ = self.bytes.push(byte);
+        }
+        self
+    }
+
+    /// Adds a decimal number.
+    pub fn number(&mut self, number: u64) -> &mut Line {
+        self.padded(number, 0, b' ')
+    }
+
+    /// Adds a decimal number, right-aligned in `width` with `fill` before it.
+    pub fn padded(&mut self, number: u64, width: usize, fill: u8) -> &mut Line {
+        let mut digits = [0u8; 20];
+        let mut start = digits.len();
+        let mut rest = Digits::new(number);
+        while let Some(digit) = rest.next() {
+            start -= 1;
+            digits[start] = digit;
+        }
+        for _ in digits.len() - start..width {
+            self.byte(fill);
+        }
+        self.bytes(&digits[start..])
+    }
+
+    /// Adds a name as it goes over the wire: the disk's bytes, and 255 doubled (RFC 854: it is Telnet's
+    /// escape).
+    pub fn name(&mut self, name: &Name83) -> &mut Line {
+        for byte in name.to_text() {
+            self.byte(byte);
+            if byte == 255 {
+                self.byte(byte);
+            }
+        }
+        self
+    }
+
+    /// Adds an absolute path.
+    pub fn path(&mut self, path: &UserPath) -> &mut Line {
+        if path.is_root() {
+            return self.text("/");
+        }
+        for name in path.names() {
+            self.text("/").name(name);
+        }
+        self
+    }
+
+    /// Adds a path in quotes, as in 257. A quote would have to be doubled (RFC 959 appendix II), but no
+    /// 8.3 name has one.
+    pub fn quoted(&mut self, path: &UserPath) -> &mut Line {
+        self.text("\"").path(path).text("\"")
+    }
+
+    /// Adds what `value` shows itself as.
+    pub fn show(&mut self, value: &dyn fmt::Display) -> &mut Line {
+        // Writing to a line cannot fail.
+        let _ = write!(self, "{value}");
+        self
+    }
+
+    /// Sends the line. The caller has seen that there is room for [`MAX_REPLY`] bytes.
+    pub fn send(&mut self, control: &mut dyn ControlLink) {
+        // `byte` leaves room for these two.
+        let _ = self.bytes.extend_from_slice(b"\r\n");
+        control.send(&self.bytes);
+    }
+
+    /// The line so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text);
+        Ok(())
+    }
+}
+
+/// Decimal digits, last first. 64-bit division is a long routine on a 386, so numbers that fit are
+/// divided as 32 bits.
+struct Digits {
+    rest: Option<u64>,
+}
+
+impl Digits {
+    const fn new(number: u64) -> Digits {
+        Digits { rest: Some(number) }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let number = self.rest?;
+        let (quotient, digit) = match u32::try_from(number) {
+            Ok(small) => (u64::from(small / 10), (small % 10) as u8),
+            Err(_) => (number / 10, (number % 10) as u8),
+        };
+        self.rest = (quotient > 0).then_some(quotient);
+        Some(b'0' + digit)
+    }
+}
+
+/// Why a command is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The argument is not a path here.
+    Path(PathError),
+    /// The files say no, or not yet ([`FsError::Again`]: the command is run again).
+    Files(FsError),
+    /// Anything else, with its own reply.
+    Reply(u16, &'static str),
+    /// Nothing can be done before something arrives or time passes; the command is run again then.
+    Wait,
+}
+
+impl From<PathError> for Refusal {
+    fn from(error: PathError) -> Refusal {
+        Refusal::Path(error)
+    }
+}
+
+impl From<FsError> for Refusal {
+    fn from(error: FsError) -> Refusal {
+        Refusal::Files(error)
+    }
+}
+
+impl Refusal {
+    /// One slice is done; the command is to be run again.
+    pub const AGAIN: Refusal = Refusal::Files(FsError::Again);
+    /// The manual's "the request will be denied": upload outside the incoming directory.
+    pub const NOT_INCOMING: Refusal = Refusal::Reply(550, "Uploads are not allowed in this directory");
+    /// A command without the permission for it.
+    pub const NOT_PERMITTED: Refusal = Refusal::Reply(550, "You do not have permission to do that");
+    /// An argument that makes no sense.
+    pub const SYNTAX: Refusal = Refusal::Reply(501, "Syntax error in the argument");
+
+    /// The reply's code and text. `naming`: the command gives something a name (RFC 959 page 43:
+    /// 553 is for those).
+    pub fn reply(&self, naming: bool) -> Line {
+        let code = match self {
+            Refusal::Path(PathError::NoSuchDrive) => 550,
+            Refusal::Path(_) if naming => 553,
+            Refusal::Path(_) => 550,
+            Refusal::Files(error) => code_of(*error, naming),
+            Refusal::Reply(code, _) => *code,
+            Refusal::Wait => 451,
+        };
+        let mut line = Line::reply(code);
+        match self {
+            // What a path lacks must not show what is outside of a sandbox.
+            Refusal::Path(PathError::NoSuchDrive) => line.show(&FsError::NotFound),
+            Refusal::Path(PathError::TooDeep) => line.text("Too many directories in that path"),
+            Refusal::Path(PathError::Name(_)) => {
+                line.text("Not a DOS file name (8 characters, a dot, 3 more; no spaces)")
+            }
+            Refusal::Files(error) => line.show(error),
+            Refusal::Reply(_, text) => line.text(text),
+            Refusal::Wait => line.show(&FsError::Again),
+        };
+        line
+    }
+}
+
+/// The code for an error of the files (RFC 959 sections 4.2 and 5.4).
+fn code_of(error: FsError, naming: bool) -> u16 {
+    match error {
+        FsError::Busy | FsError::TooManyOpen => 450,
+        FsError::DiskFull | FsError::DirectoryFull => 452,
+        FsError::TooLarge => 552,
+        FsError::Exists | FsError::OtherDrive if naming => 553,
+        FsError::NotFound
+        | FsError::NotADirectory
+        | FsError::IsADirectory
+        | FsError::Exists
+        | FsError::NotEmpty
+        | FsError::ReadOnlyFile
+        | FsError::ReadOnlyDisk
+        | FsError::NotAllowed
+        | FsError::OtherDrive
+        | FsError::Unsupported => 550,
+        FsError::Again
+        | FsError::BadHandle
+        | FsError::BadFlags
+        | FsError::Damaged
+        | FsError::Io
+        | FsError::NotReady
+        | FsError::DiskChanged => 451,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::String;
+
+    fn shown(line: &Line) -> String {
+        String::from_utf8(line.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_decimal_and_aligned() {
+        let mut line = Line::new();
+        line.number(0).text(" ").number(u64::MAX).text(" ").padded(42, 5, b' ').padded(7, 2, b'0');
+        assert_eq!(shown(&line), "0 18446744073709551615    4207");
+        let mut line = Line::new();
+        line.padded(4_294_967_296, 3, b' ');
+        assert_eq!(shown(&line), "4294967296");
+    }
+
+    #[test]
+    fn a_line_is_cut_but_always_ends() {
+        let mut line = Line::reply(200);
+        for _ in 0..1000 {
+            line.text("x");
+        }
+        assert_eq!(line.as_bytes().len(), MAX_REPLY - 2);
+    }
+
+    #[test]
+    fn what_is_outside_a_sandbox_does_not_show() {
+        let missing = Refusal::Files(FsError::NotFound).reply(false);
+        let no_drive = Refusal::Path(PathError::NoSuchDrive).reply(true);
+        assert_eq!(shown(&missing), shown(&no_drive));
+        assert_eq!(shown(&missing), "550 No such file or directory");
+    }
+
+    #[test]
+    fn telnets_escape_is_doubled_in_names() {
+        let mut line = Line::new();
+        line.quoted(&UserPath::root().join(b"/a\xFFb.c").unwrap());
+        assert_eq!(line.as_bytes(), b"\"/A\xFF\xFFB.C\"");
+    }
+}

@@ -1,0 +1,182 @@
+//! Uploads: from the data connection's receive buffer straight to the disk.
+//!
+//! May call `vfs`.
+
+use super::ascii;
+use super::client::{Client, Context};
+use super::link::DataState;
+use super::reply::Refusal;
+use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
+use crate::fat::Name83;
+use crate::vfs::provider::OpenFlags;
+use crate::vfs::{FsError, UserPath};
+
+/// Bytes of a sector: writes end on a multiple of it, where they can.
+const SECTOR: u32 = 512;
+
+/// Bytes worth a write before the upload's end.
+const PIECE: usize = 8192;
+
+/// Milliseconds after which less than a piece is written too, so that what a slow client has sent is not
+/// lost with its connection.
+const PATIENCE: u64 = 500;
+
+/// Opens the file and finds the place in it.
+pub(super) fn open(
+    transfer: &mut Transfer,
+    mode: StoreMode,
+    client: &mut Client,
+    cx: &mut Context<'_, '_>,
+) -> Result<Progress, Refusal> {
+    let Some(file) = transfer.file else {
+        return create(transfer, mode, client, cx);
+    };
+    let size = cx.files.attributes_of(file)?.size;
+    match mode {
+        StoreMode::Append => transfer.offset = size,
+        StoreMode::Resume if transfer.offset > size => {
+            return Err(Refusal::Reply(554, "REST's offset is behind the end of the file"));
+        }
+        // Without FTPSRV_CLOBBER_FILES nothing that is there is overwritten.
+        StoreMode::Resume if transfer.offset < size && !cx.shared.settings.clobber_files => {
+            return Err(Refusal::Reply(553, "REST's offset is not the end of the file"));
+        }
+        _ => {}
+    }
+    transfer.stage = Stage::Connect;
+    Ok(Progress::Busy)
+}
+
+fn create(
+    transfer: &mut Transfer,
+    mode: StoreMode,
+    client: &mut Client,
+    cx: &mut Context<'_, '_>,
+) -> Result<Progress, Refusal> {
+    let mut flags = OpenFlags { write: true, ..OpenFlags::default() };
+    match mode {
+        StoreMode::New | StoreMode::Unique => (flags.create, flags.exclusive) = (true, true),
+        StoreMode::Replace => (flags.create, flags.truncate) = (true, true),
+        StoreMode::Append => (flags.create, flags.append) = (true, true),
+        StoreMode::Resume => {}
+    }
+    let opened = if mode == StoreMode::Unique {
+        let path = unique(&client.path, transfer.offset)?;
+        let place = client.resolve(cx.shared.users, &path)?;
+        match cx.files.open(&place, flags) {
+            Err(FsError::Exists) => {
+                transfer.offset = transfer.offset.wrapping_add(1);
+                return Ok(Progress::Busy);
+            }
+            opened => {
+                let opened = opened?;
+                client.path = path;
+                transfer.offset = 0;
+                opened
+            }
+        }
+    } else {
+        let place = client.resolve(cx.shared.users, &client.path)?;
+        cx.files.open(&place, flags)?
+    };
+    transfer.file = Some(opened);
+    transfer.stage = match mode {
+        StoreMode::Append | StoreMode::Resume => Stage::Inspect,
+        _ => Stage::Connect,
+    };
+    Ok(Progress::Busy)
+}
+
+/// The name that STOU tries for `number`, in `directory`: U and seven hexadecimal digits.
+fn unique(directory: &UserPath, number: u32) -> Result<UserPath, Refusal> {
+    let mut raw = *b"U0000000   ";
+    let mut rest = number;
+    for place in raw[1..8].iter_mut().rev() {
+        *place = b"0123456789ABCDEF"[(rest & 15) as usize];
+        rest >>= 4;
+    }
+    Ok(directory.join(&Name83::from_raw(raw).to_text())?)
+}
+
+/// Takes one piece: when enough is there for a good write, or when no more will come.
+pub(super) fn take_piece(
+    transfer: &mut Transfer,
+    cx: &mut Context<'_, '_>,
+) -> Result<Progress, Refusal> {
+    let file = transfer.file.ok_or(FsError::BadHandle)?;
+    let ended = match cx.data.state() {
+        DataState::Open => false,
+        DataState::PeerClosed => true,
+        _ => return Err(BROKEN_OFF),
+    };
+    let waiting = cx.data.waiting();
+    if waiting == 0 {
+        transfer.since = cx.now;
+        if ended {
+            cx.data.close();
+            transfer.stage = Stage::Close;
+            return Ok(Progress::Busy);
+        }
+        return Ok(Progress::Waiting);
+    }
+    let enough = (cx.data.receive_capacity() / 2).min(PIECE);
+    if !ended && waiting < enough && cx.now.since(transfer.since) < PATIENCE {
+        return Ok(Progress::Waiting);
+    }
+    let files = &mut *cx.files;
+    let mut result = Ok(());
+    let mut taken = 0;
+    cx.data.receive(&mut |received| {
+        let wanted = whole_sectors(transfer.offset, received, ended);
+        let run = if transfer.ascii {
+            ascii::storable(wanted, transfer.after_cr)
+        } else {
+            wanted.len()
+        };
+        // A bare LF gets the CR that it lacks; then it can be stored as it is.
+        let (text, from_wire) = if run == 0 { (&b"\r"[..], false) } else { (&wanted[..run], true) };
+        match files.write(file, transfer.offset, text) {
+            Ok(written) => {
+                transfer.after_cr = written > 0 && text.get(written - 1) == Some(&b'\r');
+                transfer.offset = transfer.offset.wrapping_add(written as u32);
+                taken = if from_wire { written } else { 0 };
+            }
+            Err(error) => result = Err(error),
+        }
+        taken
+    });
+    result?;
+    transfer.bytes = transfer.bytes.wrapping_add(taken as u32);
+    transfer.since = cx.now;
+    Ok(Progress::Busy)
+}
+
+/// As much of `received` as ends with a sector of the file, if that leaves anything.
+fn whole_sectors(offset: u32, received: &[u8], ended: bool) -> &[u8] {
+    let beyond = (offset.wrapping_add(received.len() as u32) % SECTOR) as usize;
+    if ended || beyond >= received.len() { received } else { &received[..received.len() - beyond] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_with_a_sector() {
+        let bytes = [0u8; 3000];
+        assert_eq!(whole_sectors(0, &bytes, false).len(), 2560);
+        assert_eq!(whole_sectors(500, &bytes, false).len(), 2572);
+        assert_eq!(whole_sectors(0, &bytes, true).len(), 3000);
+        assert_eq!(whole_sectors(0, &bytes[..100], false).len(), 100);
+        assert_eq!(whole_sectors(412, &bytes[..100], false).len(), 100);
+        assert_eq!(whole_sectors(0, &[], true).len(), 0);
+    }
+
+    #[test]
+    fn unique_names_count_up() {
+        let directory = UserPath::root().join(b"/in").unwrap();
+        let name = |number| unique(&directory, number).unwrap().names()[1];
+        assert_eq!(&name(0x0ABC_DEF9).to_text(), b"UABCDEF9");
+        assert_eq!(&name(0xFABC_DEFA).to_text(), b"UABCDEFA");
+    }
+}

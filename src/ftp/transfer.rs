@@ -1,0 +1,397 @@
+//! A transfer's way from file to data connection and back: open, connect, move, drain, close, report.
+//!
+//! Nothing is copied on the way: a download reads from the disk into the connection's send buffer, an
+//! upload writes to the disk out of its receive buffer, in pieces that end on a sector. 226 is said when
+//! the client has acknowledged the last byte, or when the uploaded file is closed and on the disk; what
+//! ends otherwise gets the reply of its error, and an uploaded part stays as long as what was stored.
+
+use super::client::{Client, Context, DataPlan};
+use super::link::{DataLink, DataState, LinkError};
+use super::listing::Listing;
+use super::reply::{Line, MAX_REPLY, Refusal};
+use super::shared::{Activity, Direction, Event};
+use super::{lister, retrieve, store};
+use crate::time::Millis;
+use crate::vfs::FsError;
+use crate::vfs::provider::FileHandle;
+
+/// Milliseconds for which a data connection may take to be established.
+const CONNECT_TIME: u64 = 30_000;
+
+/// Work that goes on between commands.
+pub enum Job {
+    /// A file or a listing on its way.
+    Transfer(Transfer),
+}
+
+impl Job {
+    /// What SITE WHO says of it.
+    pub fn activity(&self) -> Activity {
+        match self {
+            Job::Transfer(transfer) => match transfer.kind {
+                Kind::Retrieve => Activity::Sending,
+                Kind::Store(_) => Activity::Receiving,
+                Kind::List => Activity::Listing,
+            },
+        }
+    }
+
+    /// Ends it with `refusal` for a reply, as soon as its files are closed.
+    pub(super) fn fail(&mut self, data: &mut dyn DataLink, refusal: Refusal) {
+        match self {
+            Job::Transfer(transfer) => transfer.fail(data, refusal),
+        }
+    }
+}
+
+/// What is transferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file to the client.
+    Retrieve,
+    /// A file from the client.
+    Store(StoreMode),
+    /// A listing.
+    List,
+}
+
+/// Which file an upload becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreMode {
+    /// One that is not there yet.
+    New,
+    /// One that may be there, and is replaced then.
+    Replace,
+    /// One that may be there, and is continued at its end then.
+    Append,
+    /// One that is there, from REST's offset on.
+    Resume,
+    /// A new one under a name that we choose.
+    Unique,
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The file or directory is to be opened.
+    Open,
+    /// Its attributes are to be had.
+    Inspect,
+    /// The data connection is to be opened, and 150 said.
+    Connect,
+    /// The data connection is being established.
+    Await,
+    /// Data moves.
+    Move,
+    /// The client has not acknowledged everything yet.
+    Drain,
+    /// The file is to be closed.
+    Close,
+    /// The last reply is to be said.
+    Report,
+}
+
+/// What a slice of a transfer came to.
+pub(super) enum Progress {
+    /// Nothing to do until the network moves.
+    Waiting,
+    /// Go on in the next step.
+    Busy,
+    /// The transfer is over.
+    Over,
+}
+
+/// A transfer under way. Its object's path is the client's.
+pub struct Transfer {
+    pub(super) kind: Kind,
+    pub(super) stage: Stage,
+    /// Line ends are converted (TYPE A).
+    pub(super) ascii: bool,
+    /// Text: the last byte read from the file, or stored in it, was a CR.
+    pub(super) after_cr: bool,
+    /// Text, download: the LF of a line end whose CR is sent is still to be sent.
+    pub(super) carry: bool,
+    pub(super) file: Option<FileHandle>,
+    /// Where in the file the next byte is.
+    pub(super) offset: u32,
+    /// Downloads: the file's size.
+    pub(super) size: u32,
+    /// Bytes on the wire.
+    pub(super) bytes: u32,
+    /// Since when data moves.
+    pub(super) started: Millis,
+    /// Since when the present wait lasts.
+    pub(super) since: Millis,
+    /// The stage in which data moves was reached.
+    pub(super) opened: bool,
+    pub(super) failure: Option<Refusal>,
+    pub(super) listing: Listing,
+}
+
+impl Transfer {
+    pub(super) fn new(kind: Kind, ascii: bool, now: Millis) -> Transfer {
+        Transfer {
+            kind,
+            stage: Stage::Open,
+            ascii,
+            after_cr: false,
+            carry: false,
+            file: None,
+            offset: 0,
+            size: 0,
+            bytes: 0,
+            started: now,
+            since: now,
+            opened: false,
+            failure: None,
+            listing: Listing::NONE,
+        }
+    }
+
+    /// Bytes on the wire so far.
+    pub fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Breaks off: the connection is reset, and `refusal` is said when the file is closed.
+    fn fail(&mut self, data: &mut dyn DataLink, refusal: Refusal) {
+        if self.failure.is_none() && self.stage != Stage::Report {
+            self.failure = Some(refusal);
+            self.stage = Stage::Close;
+            if self.opened {
+                data.abort();
+            }
+        }
+    }
+
+    /// One slice of work.
+    fn slice(&mut self, client: &mut Client, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+        match self.stage {
+            Stage::Open | Stage::Inspect => match self.kind {
+                Kind::Retrieve => retrieve::open(self, client, cx),
+                Kind::Store(mode) => store::open(self, mode, client, cx),
+                Kind::List => lister::open(self, client, cx),
+            },
+            Stage::Connect => self.connect(client, cx),
+            Stage::Await => self.await_connection(cx),
+            Stage::Move => {
+                let before = self.bytes;
+                let progress = match self.kind {
+                    Kind::Retrieve => retrieve::send_piece(self, cx),
+                    Kind::Store(_) => store::take_piece(self, cx),
+                    Kind::List => lister::send_lines(self, client, cx),
+                };
+                if self.bytes != before {
+                    client.active = cx.now;
+                }
+                progress
+            }
+            Stage::Drain => self.drain(cx),
+            Stage::Close => self.close(cx),
+            Stage::Report => Ok(self.report(client, cx)),
+        }
+    }
+
+    /// Opens an active connection, and says 150.
+    fn connect(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<Progress, Refusal> {
+        if cx.control.room() < MAX_REPLY {
+            return Ok(Progress::Waiting);
+        }
+        if self.listing.on_control {
+            lister::say_first(client, cx);
+            self.stage = Stage::Move;
+            return Ok(Progress::Busy);
+        }
+        if let DataPlan::Active(address) = client.plan {
+            // RFC 959 section 5.2: from the port below the control connection's.
+            let from = cx.shared.settings.control_port.saturating_sub(1);
+            match cx.data.connect(address, from) {
+                Ok(()) => {}
+                Err(LinkError::Again) if cx.now.since(self.since) < CONNECT_TIME => {
+                    return Ok(Progress::Waiting);
+                }
+                Err(_) => return Err(NOT_CONNECTED),
+            }
+        }
+        self.announce(client, cx);
+        self.since = cx.now;
+        self.opened = true;
+        self.stage = Stage::Await;
+        Ok(Progress::Busy)
+    }
+
+    fn announce(&self, client: &Client, cx: &mut Context<'_, '_>) {
+        let mut line = Line::reply(150);
+        match self.kind {
+            // RFC 1123 section 4.1.2.9 wants exactly this form.
+            Kind::Store(StoreMode::Unique) => {
+                line.text("FILE: ");
+                if let Some(name) = client.path.names().last() {
+                    line.name(name);
+                }
+            }
+            _ => {
+                line.text("Opening ");
+                line.text(if self.ascii || self.kind == Kind::List { "ASCII" } else { "BINARY" });
+                line.text(" mode data connection");
+                if self.kind == Kind::Retrieve && !self.ascii {
+                    let rest = self.size.saturating_sub(self.offset);
+                    line.text(" (").number(rest.into()).text(" bytes)");
+                }
+            }
+        }
+        line.send(cx.control);
+    }
+
+    fn await_connection(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+        match cx.data.state() {
+            DataState::Open | DataState::PeerClosed => {
+                self.stage = Stage::Move;
+                self.started = cx.now;
+                self.since = cx.now;
+                Ok(Progress::Busy)
+            }
+            DataState::Listening | DataState::Connecting
+                if cx.now.since(self.since) < CONNECT_TIME =>
+            {
+                Ok(Progress::Waiting)
+            }
+            _ => Err(NOT_CONNECTED),
+        }
+    }
+
+    /// Waits until the client has everything. The connection is closed on our side already.
+    fn drain(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+        match cx.data.state() {
+            DataState::Dead => Err(BROKEN_OFF),
+            _ if cx.data.unacknowledged() == 0 => {
+                self.stage = Stage::Close;
+                Ok(Progress::Busy)
+            }
+            _ => Ok(Progress::Waiting),
+        }
+    }
+
+    /// Closes the file and the directory. `Ok(Busy)` goes on to the report.
+    fn close(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+        if let Some(file) = self.file {
+            if let Some(error) = close_again(cx.files.close(file))? {
+                self.failure.get_or_insert(error);
+            }
+            self.file = None;
+        }
+        if let Some(dir) = self.listing.dir {
+            // Nothing was written to a directory: what its closing says changes nothing.
+            close_again(cx.files.close_dir(dir))?;
+            self.listing.dir = None;
+        }
+        self.stage = Stage::Report;
+        Ok(Progress::Busy)
+    }
+
+    fn report(&mut self, client: &mut Client, cx: &mut Context<'_, '_>) -> Progress {
+        if cx.control.room() < MAX_REPLY {
+            return Progress::Waiting;
+        }
+        match self.failure {
+            None if self.listing.on_control => cx.reply(213, "End of status"),
+            None => cx.reply(226, "Transfer complete"),
+            Some(refusal) => {
+                let mut line = refusal.reply(matches!(self.kind, Kind::Store(_)));
+                if self.opened && matches!(refusal, Refusal::Files(_)) {
+                    line.text(": ").path(&client.path);
+                }
+                line.send(cx.control);
+            }
+        }
+        if self.opened {
+            self.count(client, cx);
+            cx.shared.ports.release(client.slot);
+            client.plan = DataPlan::None;
+        }
+        Progress::Over
+    }
+
+    /// Notes the end of a file's transfer.
+    fn count(&self, client: &Client, cx: &mut Context<'_, '_>) {
+        let complete = self.failure.is_none();
+        let statistics = &mut *cx.shared.statistics;
+        let (direction, files, bytes) = match self.kind {
+            Kind::List => return,
+            Kind::Retrieve => {
+                (Direction::Sent, &mut statistics.files_sent, &mut statistics.bytes_sent)
+            }
+            Kind::Store(_) => {
+                (Direction::Received, &mut statistics.files_received, &mut statistics.bytes_received)
+            }
+        };
+        *bytes = bytes.wrapping_add(self.bytes.into());
+        let files = if complete { files } else { &mut statistics.broken_off };
+        *files = files.wrapping_add(1);
+        let event = Event::Transferred {
+            direction,
+            path: &client.path,
+            bytes: self.bytes,
+            ms: cx.now.since(self.started),
+            complete,
+        };
+        client.note(cx, &event);
+    }
+}
+
+/// No data connection came about.
+const NOT_CONNECTED: Refusal = Refusal::Reply(425, "Can't open data connection");
+
+/// The data connection went away.
+pub(super) const BROKEN_OFF: Refusal = Refusal::Reply(426, "Data connection closed, transfer aborted");
+
+/// The error with which a handle was closed: `Err` when it is not closed yet.
+fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>, Refusal> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(FsError::Again) => Err(Refusal::AGAIN),
+        Err(error) => Ok(Some(error.into())),
+    }
+}
+
+/// Carries the job under way on. Returns whether there is more to do at once.
+pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
+    let Some(Job::Transfer(mut transfer)) = client.job.take() else { return false };
+    let was = transfer.stage;
+    let progress = match transfer.slice(client, cx) {
+        Ok(progress) => progress,
+        Err(Refusal::AGAIN) => Progress::Busy,
+        Err(refusal) => {
+            transfer.fail(cx.data, refusal);
+            Progress::Busy
+        }
+    };
+    if matches!(progress, Progress::Over) {
+        client.active = cx.now;
+        client.update_who(cx);
+        return true;
+    }
+    client.job = Some(Job::Transfer(transfer));
+    if was == Stage::Open {
+        client.update_who(cx);
+    }
+    matches!(progress, Progress::Busy)
+}
+
+/// Breaks the job off without a word, for a session that ends; `true` when everything is released.
+pub(super) fn abandon(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
+    let Some(Job::Transfer(mut transfer)) = client.job.take() else { return true };
+    transfer.fail(cx.data, BROKEN_OFF);
+    if transfer.stage != Stage::Report && transfer.close(cx).is_err() {
+        client.job = Some(Job::Transfer(transfer));
+        return false;
+    }
+    if transfer.opened {
+        transfer.count(client, cx);
+    }
+    true
+}

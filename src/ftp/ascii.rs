@@ -10,7 +10,12 @@
 ///
 /// `start` is half of the buffer's length, rounded down, so that what is written never meets what is not
 /// read yet.
-pub fn spread(buffer: &mut [u8], start: usize, length: usize, after_cr: &mut bool) -> (usize, bool) {
+pub fn spread(
+    buffer: &mut [u8],
+    start: usize,
+    length: usize,
+    after_cr: &mut bool,
+) -> (usize, bool) {
     let mut out = 0;
     for index in start..start + length {
         let Some(&byte) = buffer.get(index) else { break };

@@ -185,11 +185,7 @@ impl Client {
     }
 
     /// Refuses a command that the user has no permission for.
-    pub(super) fn permit(
-        &self,
-        users: &Users<'_>,
-        permission: Permission,
-    ) -> Result<(), Refusal> {
+    pub(super) fn permit(&self, users: &Users<'_>, permission: Permission) -> Result<(), Refusal> {
         match self.user(users)?.permissions.contains(permission) {
             true => Ok(()),
             false => Err(Refusal::NOT_PERMITTED),

@@ -117,7 +117,12 @@ pub static TABLE: [Command; 49] = [
     command("MLSD", USER, transfers::mlsd, "[directory]: list for programs (RFC 3659)"),
     command("MLST", USER, info::mlst, "[path]: one entry for programs (RFC 3659)"),
     command("ABOR", USER.and(Rules::ANYTIME), transfers::abor, "end the transfer"),
-    command("STAT", USER.and(Rules::ANYTIME), info::stat, "[path]: status, or list on this connection"),
+    command(
+        "STAT",
+        USER.and(Rules::ANYTIME),
+        info::stat,
+        "[path]: status, or list on this connection",
+    ),
     command("NOOP", Rules::ANYTIME, info::noop, "do nothing"),
     command("SYST", FREE, info::syst, "what system this is"),
     command("FEAT", FREE, info::feat, "features"),
@@ -130,10 +135,7 @@ pub static TABLE: [Command; 49] = [
 
 /// The command called `verb`, in any case of letters, and its place in [`TABLE`].
 pub fn find(verb: &[u8]) -> Option<(usize, &'static Command)> {
-    TABLE
-        .iter()
-        .enumerate()
-        .find(|(_, command)| verb.eq_ignore_ascii_case(command.verb.as_bytes()))
+    TABLE.iter().enumerate().find(|(_, command)| verb.eq_ignore_ascii_case(command.verb.as_bytes()))
 }
 
 /// A line's verb and argument. One space divides them; everything else belongs to the argument, so a

@@ -30,7 +30,7 @@ pub(super) fn open(
                 transfer.listing.dir = Some(dir);
                 transfer.stage = Stage::Connect;
             }
-            Err(FsError::NotADirectory) if !transfer.listing.has_pattern() => {
+            Err(FsError::NotADirectory) if transfer.listing.pattern.is_none() => {
                 if transfer.listing.format == Format::Facts {
                     return Err(Refusal::Reply(501, "Not a directory; use MLST"));
                 }
@@ -90,7 +90,8 @@ pub(super) fn send_lines(
             line.text(" ");
         }
         transfer.listing.write(&mut line, &entry, &view);
-        let sent = if on_control { send_control(line, cx.control) } else { send_data(line, cx.data) };
+        let sent =
+            if on_control { send_control(line, cx.control) } else { send_data(line, cx.data) };
         transfer.bytes = transfer.bytes.wrapping_add(sent);
     }
     Ok(Progress::Busy)

@@ -9,7 +9,7 @@ use super::reply::{Line, Refusal};
 use crate::config::User;
 use crate::time::{DateTime, Zone};
 use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
-use crate::vfs::{Permission, UserPath};
+use crate::vfs::{Pattern, Permission, UserPath};
 
 /// How entries are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub enum Format {
     Facts,
 }
 
-/// Bytes of a pattern with the directory before it: DOS's longest path.
-const MAX_PATTERN: usize = 78;
+/// Bytes of a directory before a pattern: DOS's longest, and a little for `../`.
+const MAX_PREFIX: usize = 72;
 
 /// A listing that is asked for, or under way.
 #[derive(Debug, Clone)]
@@ -33,10 +33,11 @@ pub struct Listing {
     pub(super) on_control: bool,
     /// The directory that is being read.
     pub(super) dir: Option<DirHandle>,
-    /// NLST puts this before names: the argument's directory; then the pattern, if there is one.
-    pattern: Vec<u8, MAX_PATTERN>,
-    /// Where in `pattern` the pattern itself starts.
-    start: u8,
+    /// Which entries are shown; `None`: all.
+    pub(super) pattern: Option<Pattern>,
+    /// NLST with a pattern: the directory before it, as given. The names are for commands that come next,
+    /// so they must lead there from the working directory.
+    prefix: Vec<u8, MAX_PREFIX>,
 }
 
 impl Listing {
@@ -45,38 +46,37 @@ impl Listing {
         format: Format::Long,
         on_control: false,
         dir: None,
-        pattern: Vec::new(),
-        start: 0,
+        pattern: None,
+        prefix: Vec::new(),
     };
 
-    /// Divides an argument into the path to look at and what to show of it: `*` and `?` in its last part
-    /// make that a pattern.
+    /// The listing that `argument` asks for, given in the directory `here`, and the path to look at.
     ///
     /// # Errors
-    /// 501 for a pattern that is longer than DOS's paths.
-    pub(super) fn parse(format: Format, argument: &[u8]) -> Result<(Listing, &[u8]), Refusal> {
+    /// The path's, and 501 for a pattern behind a longer path than DOS has.
+    pub(super) fn parse(
+        format: Format,
+        here: &UserPath,
+        argument: &[u8],
+    ) -> Result<(Listing, UserPath), Refusal> {
         let mut listing = Listing { format, ..Listing::NONE };
-        let slash = argument.iter().rposition(|&b| b == b'/' || b == b'\\');
-        let start = slash.map_or(0, |slash| slash + 1);
-        let (directory, last) = argument.split_at(start);
-        if format == Format::Facts || !last.iter().any(|&b| matches!(b, b'*' | b'?')) {
-            return Ok((listing, argument));
+        if format == Format::Facts {
+            return Ok((listing, here.join(argument)?));
         }
-        let too_long = Refusal::Reply(501, "Pattern too long");
-        listing.pattern = Vec::from_slice(argument).map_err(|_| too_long)?;
-        listing.start = u8::try_from(start).map_err(|_| too_long)?;
-        Ok((listing, directory))
-    }
-
-    /// Whether a directory is to be read even where a file would be shown alone.
-    pub(super) fn has_pattern(&self) -> bool {
-        !self.pattern.is_empty()
+        let (path, pattern) = Pattern::locate(here, argument)?;
+        if pattern.is_some() && format == Format::Names {
+            let slash = argument.iter().rposition(|&b| b == b'/' || b == b'\\');
+            let prefix = slash.and_then(|slash| argument.get(..=slash)).unwrap_or_default();
+            listing.prefix = Vec::from_slice(prefix)
+                .map_err(|_| Refusal::Reply(501, "That path is too long for a pattern"))?;
+        }
+        listing.pattern = pattern;
+        Ok((listing, path))
     }
 
     /// Whether an entry is to be shown.
     pub(super) fn shows(&self, entry: &DirEntry) -> bool {
-        let pattern = self.pattern.get(self.start.into()..).unwrap_or_default();
-        !self.has_pattern() || matches_pattern(pattern, &entry.name.to_text())
+        self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&entry.name))
     }
 
     /// Writes an entry's line, without a line end.
@@ -84,42 +84,12 @@ impl Listing {
         match self.format {
             Format::Long => write_long(line, entry, view.now),
             Format::Names => {
-                line.bytes(self.pattern.get(..self.start.into()).unwrap_or_default());
-                line.name(&entry.name);
+                line.bytes(&self.prefix).name(&entry.name);
             }
             Format::Facts => {
                 write_facts(line, &entry.attributes, view);
                 line.name(&entry.name);
             }
-        }
-    }
-}
-
-/// Whether `name` fits a pattern of `*` (any characters), `?` (one) and letters in any case; as under DOS
-/// `*.*` means every name, also one without a dot.
-pub fn matches_pattern(pattern: &[u8], name: &[u8]) -> bool {
-    if pattern == b"*.*" {
-        return true;
-    }
-    let (mut p, mut n) = (0, 0);
-    // Where to go on after the last `*` when a guess at its length was wrong.
-    let mut retry = None;
-    loop {
-        match (pattern.get(p), name.get(n)) {
-            (None, None) => return true,
-            (Some(b'*'), _) => {
-                p += 1;
-                retry = Some((p, n));
-            }
-            (Some(b'?'), Some(_)) => (p, n) = (p + 1, n + 1),
-            (Some(a), Some(b)) if a.eq_ignore_ascii_case(b) => (p, n) = (p + 1, n + 1),
-            _ => match &mut retry {
-                Some((after, from)) if *from < name.len() => {
-                    *from += 1;
-                    (p, n) = (*after, *from);
-                }
-                _ => return false,
-            },
         }
     }
 }
@@ -262,7 +232,8 @@ mod tests {
     use crate::fat::Name83;
     use std::string::String;
 
-    const NOW: DateTime = DateTime { year: 2026, month: 11, day: 21, hour: 7, minute: 2, second: 0 };
+    const NOW: DateTime =
+        DateTime { year: 2026, month: 11, day: 21, hour: 7, minute: 2, second: 0 };
 
     fn entry(name: &[u8], kind: Kind, size: u32, modified: DateTime, read_only: bool) -> DirEntry {
         let attributes =
@@ -299,36 +270,21 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_those_of_dos() {
-        for (pattern, name, fits) in [
-            ("*", "A.TXT", true),
-            ("*.*", "README", true),
-            ("*.txt", "A.TXT", true),
-            ("*.txt", "A.TXTX", false),
-            ("?.TXT", "A.TXT", true),
-            ("?.TXT", "AB.TXT", false),
-            ("a*b*c", "AXXBYYBC", true),
-            ("a*b*c", "AXXBYYB", false),
-            ("", "A", false),
-            ("**", "", true),
-            ("?", "", false),
-        ] {
-            assert_eq!(matches_pattern(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn an_argument_divides_into_directory_and_pattern() {
-        for (argument, directory, pattern) in [
+    fn names_behind_a_pattern_lead_there_from_here() {
+        let here = UserPath::root().join(b"/drive_c").unwrap();
+        for (argument, path, prefix) in [
             (&b""[..], &b""[..], &b""[..]),
             (b"dir", b"dir", b""),
-            (b"*.txt", b"", b"*.txt"),
-            (b"/a/b/x?.c", b"/a/b/", b"/a/b/x?.c"),
+            (b"*.txt", b"", b""),
+            (b"../a/x?.c", b"../a", b"../a/"),
         ] {
-            let (listing, found) = Listing::parse(Format::Names, argument).unwrap();
-            assert_eq!((found, &listing.pattern[..]), (directory, pattern));
+            let (listing, found) = Listing::parse(Format::Names, &here, argument).unwrap();
+            assert_eq!((found, &listing.prefix[..]), (here.join(path).unwrap(), prefix));
+            assert_eq!(listing.pattern.is_some(), Pattern::is_pattern(argument));
         }
-        assert!(Listing::parse(Format::Long, &[b'*'; 79]).is_err());
+        let long = [&b"./".repeat(40)[..], b"*"].concat();
+        assert!(Listing::parse(Format::Names, &here, &long).is_err());
+        assert!(Listing::parse(Format::Long, &here, &long).is_ok());
     }
 
     #[test]

@@ -191,7 +191,8 @@ impl Refusal {
     /// One slice is done; the command is to be run again.
     pub const AGAIN: Refusal = Refusal::Files(FsError::Again);
     /// The manual's "the request will be denied": upload outside the incoming directory.
-    pub const NOT_INCOMING: Refusal = Refusal::Reply(550, "Uploads are not allowed in this directory");
+    pub const NOT_INCOMING: Refusal =
+        Refusal::Reply(550, "Uploads are not allowed in this directory");
     /// A command without the permission for it.
     pub const NOT_PERMITTED: Refusal = Refusal::Reply(550, "You do not have permission to do that");
     /// An argument that makes no sense.

@@ -128,11 +128,8 @@ pub(super) fn take_piece(
     let mut taken = 0;
     cx.data.receive(&mut |received| {
         let wanted = whole_sectors(transfer.offset, received, ended);
-        let run = if transfer.ascii {
-            ascii::storable(wanted, transfer.after_cr)
-        } else {
-            wanted.len()
-        };
+        let run =
+            if transfer.ascii { ascii::storable(wanted, transfer.after_cr) } else { wanted.len() };
         // A bare LF gets the CR that it lacks; then it can be stored as it is.
         let (text, from_wire) = if run == 0 { (&b"\r"[..], false) } else { (&wanted[..run], true) };
         match files.write(file, transfer.offset, text) {

@@ -165,7 +165,11 @@ impl Transfer {
     }
 
     /// One slice of work.
-    fn slice(&mut self, client: &mut Client, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+    fn slice(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<Progress, Refusal> {
         match self.stage {
             Stage::Open | Stage::Inspect => match self.kind {
                 Kind::Retrieve => retrieve::open(self, client, cx),
@@ -325,9 +329,11 @@ impl Transfer {
             Kind::Retrieve => {
                 (Direction::Sent, &mut statistics.files_sent, &mut statistics.bytes_sent)
             }
-            Kind::Store(_) => {
-                (Direction::Received, &mut statistics.files_received, &mut statistics.bytes_received)
-            }
+            Kind::Store(_) => (
+                Direction::Received,
+                &mut statistics.files_received,
+                &mut statistics.bytes_received,
+            ),
         };
         *bytes = bytes.wrapping_add(self.bytes.into());
         let files = if complete { files } else { &mut statistics.broken_off };
@@ -347,7 +353,8 @@ impl Transfer {
 const NOT_CONNECTED: Refusal = Refusal::Reply(425, "Can't open data connection");
 
 /// The data connection went away.
-pub(super) const BROKEN_OFF: Refusal = Refusal::Reply(426, "Data connection closed, transfer aborted");
+pub(super) const BROKEN_OFF: Refusal =
+    Refusal::Reply(426, "Data connection closed, transfer aborted");
 
 /// The error with which a handle was closed: `Err` when it is not closed yet.
 fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>, Refusal> {

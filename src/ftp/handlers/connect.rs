@@ -43,7 +43,10 @@ pub fn epsv(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     }
     let port = listen(client, cx)?;
     let mut line = Line::reply(229);
-    line.text("Entering Extended Passive Mode (|||").number(port.into()).text("|)").send(cx.control);
+    line.text("Entering Extended Passive Mode (|||")
+        .number(port.into())
+        .text("|)")
+        .send(cx.control);
     Ok(())
 }
 

@@ -27,18 +27,8 @@ pub fn clnt(_: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Re
 }
 
 /// What FEAT lists, besides MLST, HASH and UTF8, whose lines depend on the session (RFC 2389).
-const FEATURES: [&str; 10] = [
-    "MDTM",
-    "MFMT",
-    "SIZE",
-    "REST STREAM",
-    "EPRT",
-    "EPSV",
-    "TVFS",
-    "CLNT",
-    "AVBL",
-    "UTF8",
-];
+const FEATURES: [&str; 10] =
+    ["MDTM", "MFMT", "SIZE", "REST STREAM", "EPRT", "EPSV", "TVFS", "CLNT", "AVBL", "UTF8"];
 
 /// FEAT.
 pub fn feat(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
@@ -96,8 +86,7 @@ pub fn help(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         client.answer(help_line);
         return Ok(());
     }
-    let (_, command) =
-        command::find(argument).ok_or(Refusal::Reply(502, "Unknown command"))?;
+    let (_, command) = command::find(argument).ok_or(Refusal::Reply(502, "Unknown command"))?;
     Line::reply(214).text(command.verb).text(" ").text(command.help).send(cx.control);
     Ok(())
 }
@@ -168,7 +157,9 @@ fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
         }
         (None, DataPlan::None) => line.text("No data connection"),
         (None, DataPlan::Passive) => line.text("Data connection: passive, ready"),
-        (None, DataPlan::Active(address)) => line.text("Data connection: active to ").show(&address),
+        (None, DataPlan::Active(address)) => {
+            line.text("Data connection: active to ").show(&address)
+        }
     }
 }
 

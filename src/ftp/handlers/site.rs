@@ -54,11 +54,7 @@ fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
 }
 
 /// SITE DISKFREE: of the working directory's disk, or of a drive that the user can see.
-fn diskfree(
-    client: &mut Client,
-    cx: &mut Context<'_, '_>,
-    argument: &[u8],
-) -> Result<(), Refusal> {
+fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     let path = match argument {
         [] => client.directory.clone(),
         [letter] | [letter, b':'] | [letter, b':', b'\\' | b'/'] => drive_root(*letter)?,
@@ -122,15 +118,15 @@ fn stats_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
                 ("broken off", s.broken_off.into()),
             ],
         ),
-        5 => numbers(
-            &mut line,
-            " Bytes",
-            &[("sent", s.bytes_sent), ("received", s.bytes_received)],
-        ),
+        5 => {
+            numbers(&mut line, " Bytes", &[("sent", s.bytes_sent), ("received", s.bytes_received)])
+        }
         6 => network(&mut line, cx),
         n if n - 7 < rows.len() => {
             let first = (n - 7) * STATS_COLUMNS;
-            for (command, count) in command::TABLE.iter().zip(&s.commands).skip(first).take(STATS_COLUMNS) {
+            for (command, count) in
+                command::TABLE.iter().zip(&s.commands).skip(first).take(STATS_COLUMNS)
+            {
                 line.text(" ").text(command.verb).text(" ").number((*count).into());
             }
             &mut line
@@ -144,11 +140,7 @@ fn stats_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
 fn network<'l>(line: &'l mut Line, cx: &Context<'_, '_>) -> &'l mut Line {
     let figures = cx.shared.network.figures();
     let free = figures.sockets.saturating_sub(figures.sockets_used);
-    numbers(
-        line,
-        " Sockets",
-        &[("used", figures.sockets_used.into()), ("free", free.into())],
-    );
+    numbers(line, " Sockets", &[("used", figures.sockets_used.into()), ("free", free.into())]);
     numbers(
         line,
         "; packets",

@@ -132,8 +132,7 @@ fn list_as(
     argument: &[u8],
 ) -> Result<(), Refusal> {
     client.restart = 0;
-    let (listing, directory) = Listing::parse(format, argument)?;
-    let path = client.named(directory)?;
+    let (listing, path) = Listing::parse(format, &client.directory, argument)?;
     start(client, cx, Kind::List, path, |transfer| transfer.listing = listing)
 }
 
@@ -143,9 +142,10 @@ pub(super) fn list_here(
     cx: &mut Context<'_, '_>,
     argument: &[u8],
 ) -> Result<(), Refusal> {
-    let (mut listing, directory) = Listing::parse(Format::Long, without_options(argument))?;
+    let argument = without_options(argument);
+    let (mut listing, path) = Listing::parse(Format::Long, &client.directory, argument)?;
     listing.on_control = true;
-    client.path = client.named(directory)?;
+    client.path = path;
     let mut transfer = Transfer::new(Kind::List, client.ascii, cx.now);
     transfer.listing = listing;
     client.job = Some(Job::Transfer(transfer));

@@ -5,3 +5,4 @@ pub mod client;
 pub mod memory;
 pub mod network;
 pub mod pc;
+pub mod scripted_link;

@@ -1,0 +1,7 @@
+//! The protocol engine on scripted links and files in memory: every command as bytes in and bytes out.
+
+mod attackers;
+mod bench;
+mod commands;
+mod files;
+mod transfers;

@@ -1,5 +1,6 @@
 //! Owns everything; `step()` is one turn of the poll loop.
 
+pub mod journal;
 pub mod machine;
 
 pub use machine::Machine;

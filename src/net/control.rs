@@ -8,6 +8,7 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::iface::{SocketHandle, SocketSet};
+use smoltcp::socket::Socket as AnyKind;
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Duration;
 use smoltcp::wire::{IpAddress, IpEndpoint};
@@ -19,8 +20,11 @@ use crate::time::Millis;
 /// Milliseconds that a client has to answer our SYN-ACK, which is sent at 0, 1 and 3 seconds.
 const HALF_OPEN: u64 = 4_500;
 /// Age in milliseconds from which a half-open connection gives way to a new one when no other socket
-/// listens: longer than the handshake of any client on the same network.
-const GIVES_WAY: u64 = 100;
+/// listens; and the same in a flood: longer than a handshake on the same network.
+const GIVES_WAY: u64 = 1_000;
+const GIVES_WAY_IN_FLOOD: u64 = 5;
+/// So many SYNs without a socket within a second are a flood.
+const FLOOD: u32 = 16;
 /// Milliseconds that a client has to take our last bytes and close, before we forget it.
 const LINGER: u64 = 5_000;
 /// Seconds of silence after which a client is asked whether it is there, and after which it is not.
@@ -33,12 +37,18 @@ pub(super) fn v4(endpoint: IpEndpoint) -> SocketAddrV4 {
     SocketAddrV4::new(address, endpoint.port)
 }
 
-/// Drops a connection without a word.
-pub(super) fn forget(socket: &mut Socket<'_>) {
+/// Drops a connection without a word. The socket's place is `handle` again.
+pub(super) fn forget(set: &mut SocketSet<'_>, handle: &mut SocketHandle) {
+    let socket = set.get_mut::<Socket>(*handle);
     socket.abort();
     // `listen` on a closed socket clears all that it knew of its peer; port 1 is never heard.
     let _ = socket.listen(1);
     socket.close();
+    // A place in the set remembers that a neighbour did not answer ARP and is silent for a second: that
+    // is not to hit the next peer, in a flood of forged addresses least of all.
+    if let AnyKind::Tcp(socket) = set.remove(*handle) {
+        *handle = set.add(socket);
+    }
 }
 
 /// What a slot is busy with.
@@ -71,6 +81,8 @@ pub(super) struct ControlPool<'a> {
     slots: &'a mut [Slot],
     pub(super) port: u16,
     per_address: usize,
+    /// SYNs that found no socket in the second that began then.
+    turned_away: (Millis, u32),
     /// Whether something happened that the next turn must look at.
     pub(super) dirty: bool,
 }
@@ -105,7 +117,7 @@ impl<'a> ControlPool<'a> {
             let _ = socket.listen(port);
             slot.handle = set.add(socket);
         }
-        Ok(ControlPool { set, slots, port, per_address, dirty: true })
+        Ok(ControlPool { set, slots, port, per_address, turned_away: (Millis(0), 0), dirty: true })
     }
 
     /// Whether smoltcp may have `segment`, which is for our port. Makes room for a SYN where it can.
@@ -114,9 +126,10 @@ impl<'a> ControlPool<'a> {
             return true;
         }
         let from = SocketAddrV4::new(segment.source, segment.source_port);
+        let patience = self.patience(now);
         let (mut same_address, mut listening) = (0, false);
-        let mut gives_way: Option<(Millis, SocketHandle)> = None;
-        for slot in self.slots.iter() {
+        let mut gives_way: Option<(Millis, usize)> = None;
+        for (index, slot) in self.slots.iter().enumerate() {
             let socket = self.set.get::<Socket>(slot.handle);
             listening |= socket.is_listening();
             let Some(remote) = socket.remote_endpoint().map(v4) else { continue };
@@ -125,7 +138,7 @@ impl<'a> ControlPool<'a> {
             }
             let since = match slot.life {
                 Life::Closing(_) => done(socket).then_some(Millis(0)),
-                Life::HalfOpen(since) => (now.since(since) >= GIVES_WAY).then_some(since),
+                Life::HalfOpen(since) => (now.since(since) >= patience).then_some(since),
                 _ => None,
             };
             same_address += usize::from(
@@ -134,30 +147,49 @@ impl<'a> ControlPool<'a> {
             if let Some(since) = since
                 && gives_way.is_none_or(|(oldest, _)| since < oldest)
             {
-                gives_way = Some((since, slot.handle));
+                gives_way = Some((since, index));
             }
         }
         if same_address >= self.per_address {
             return false;
         }
-        if let (false, Some((_, handle))) = (listening, gives_way) {
-            let socket = self.set.get_mut::<Socket>(handle);
-            forget(socket);
-            let _ = socket.listen(self.port);
-            for slot in self.slots.iter_mut().filter(|slot| slot.handle == handle) {
-                slot.life = Life::Listening;
-            }
-            listening = true;
+        if listening {
+            return true;
         }
-        listening
+        if let Some(slot) = gives_way.and_then(|(_, index)| self.slots.get_mut(index)) {
+            forget(&mut self.set, &mut slot.handle);
+            slot.life = Life::Listening;
+            return self.set.get_mut::<Socket>(slot.handle).listen(self.port).is_ok();
+        }
+        self.turned_away.1 += 1;
+        false
+    }
+
+    /// Milliseconds that a half-open connection is left alone.
+    fn patience(&mut self, now: Millis) -> u64 {
+        let (since, count) = self.turned_away;
+        let flood = count >= FLOOD;
+        if now.since(since) >= 1_000 {
+            // A flood that goes on is one from the first moment of the next second.
+            self.turned_away = (now, if flood && now.since(since) < 2_000 { FLOOD } else { 0 });
+        }
+        if flood { GIVES_WAY_IN_FLOOD } else { GIVES_WAY }
     }
 
     /// Follows what the last packets and the clock did to each socket.
     pub(super) fn settle(&mut self, now: Millis) {
         for slot in self.slots.iter_mut() {
             let socket = self.set.get_mut::<Socket>(slot.handle);
-            let state = socket.state();
-            slot.life = match (slot.life, state) {
+            let over = match (slot.life, socket.state()) {
+                (Life::HalfOpen(since), State::SynReceived) => now.since(since) >= HALF_OPEN,
+                (Life::Closing(until), _) => now >= until,
+                _ => false,
+            };
+            if over {
+                forget(&mut self.set, &mut slot.handle);
+            }
+            let socket = self.set.get_mut::<Socket>(slot.handle);
+            slot.life = match (slot.life, socket.state()) {
                 (Life::Owned, _) => Life::Owned,
                 (Life::Listening | Life::HalfOpen(_), State::Established | State::CloseWait) => {
                     slot.peer = socket.remote_endpoint().map_or(NOBODY, v4);
@@ -165,17 +197,6 @@ impl<'a> ControlPool<'a> {
                     Life::Waiting
                 }
                 (Life::Listening, State::SynReceived) => Life::HalfOpen(now),
-                (Life::HalfOpen(since), State::SynReceived) if now.since(since) < HALF_OPEN => {
-                    Life::HalfOpen(since)
-                }
-                (Life::HalfOpen(_), State::SynReceived) => {
-                    forget(socket);
-                    Life::Listening
-                }
-                (Life::Closing(until), _) if now >= until => {
-                    forget(socket);
-                    Life::Listening
-                }
                 // An RST that is still to be sent.
                 (Life::Closing(until), State::Closed) if socket.remote_endpoint().is_some() => {
                     Life::Closing(until)

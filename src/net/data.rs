@@ -10,7 +10,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Duration;
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpCidr, IpEndpoint};
 
 use super::control::{forget, room, take_from, v4};
 use super::packet::Segment;
@@ -140,10 +140,11 @@ impl<'a> Slot<'a> {
         if (acknowledged && socket.send_queue() == 0) || unsent_reset {
             let until = *self.linger.get_or_insert(now.plus(LINGER));
             if now >= until {
-                forget(socket);
+                forget(&mut self.set, &mut self.handle);
                 self.ours = Ours::Nothing;
             }
         }
+        let socket = self.socket();
         if !socket.is_open() && socket.remote_endpoint().is_none() {
             self.port = 0;
         }
@@ -372,8 +373,10 @@ impl<'a> DataPort<'_, 'a> {
         if self.others().any(|slot| slot.port == from && slot.peer() == Some(to)) {
             return Err(PortError::Again);
         }
-        let ours = self.interface.get_source_address_ipv4(&ip);
-        if ours.is_none() || ours == Some(ip) {
+        let Some(IpCidr::Ipv4(own)) = self.interface.ip_addrs().first() else {
+            return Err(PortError::Unusable);
+        };
+        if own.address() == ip || own.broadcast() == Some(ip) {
             return Err(PortError::Unusable);
         }
         let endpoint = IpEndpoint::new(ip.into(), to.port());

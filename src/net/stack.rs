@@ -24,6 +24,8 @@ use crate::time::Millis;
 const TICK: u64 = 10;
 /// Rounds of egress on the control sockets in one turn: a reply is rarely more than one packet.
 const CONTROL_ROUNDS: usize = 4;
+/// Milliseconds between reports of an address conflict, which an attacker could make by the thousand.
+const CONFLICTS: u64 = 60_000;
 /// Option 12 of RFC 2132.
 const HOST_NAME: u8 = 12;
 /// DHCP's first message is sent again after so many seconds (RFC 2131 section 4.1 says 4).
@@ -108,6 +110,7 @@ pub struct Stack<'a> {
     counters: Statistics,
     now: Millis,
     next_tick: Millis,
+    next_conflict: Millis,
 }
 
 fn instant(now: Millis) -> Instant {
@@ -177,6 +180,7 @@ impl<'a> Stack<'a> {
             counters: Statistics::default(),
             now,
             next_tick: now,
+            next_conflict: now,
         };
         if let AddressPlan::Fixed(address) = plan.address {
             stack.use_address(Some(address).filter(Address::is_usable));
@@ -235,7 +239,10 @@ impl<'a> Stack<'a> {
         let mut slot = None;
         match packet {
             Packet::Conflict(station) => {
-                self.event.get_or_insert(Event::Conflict(station));
+                if self.now >= self.next_conflict {
+                    self.next_conflict = self.now.plus(CONFLICTS);
+                    self.event.get_or_insert(Event::Conflict(station));
+                }
                 return;
             }
             Packet::Ping => bump(&mut self.counters.pings),

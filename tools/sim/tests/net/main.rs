@@ -4,4 +4,9 @@
 mod bulk;
 mod control;
 mod data;
+mod death;
+mod dhcp;
+mod fuzz;
+mod hostile;
 mod rig;
+mod slip;

@@ -187,7 +187,7 @@ impl Parser<'_> {
                 s.session_timeout_s = value::number(text, 60, 7200, s.session_timeout_s)?
             }
             Keyword::ControlPort => s.control_port = value::number(text, 1, 65535, s.control_port)?,
-            Keyword::ExtIpAddr => s.external_address = Some(value::host_address(text)?),
+            Keyword::ExtIpAddr => s.external_address = Some(value::external_address(text)?),
             Keyword::PasvBase => s.pasv_base = value::number(text, 1024, 32767, s.pasv_base)?,
             Keyword::PasvPorts => s.pasv_ports = value::number(text, 10, 10240, s.pasv_ports)?,
             Keyword::Clients => s.clients = small(text, s.clients)?,

@@ -107,6 +107,13 @@ pub(super) fn address(text: &[u8]) -> Result<Ipv4Addr, BadValue> {
 
 const ADDRESS: &str = "four numbers of 0 to 255 with dots between them, like 192.168.2.100";
 
+/// An address that clients are told to connect to. It may be their own machine's (127.0.0.1), which
+/// forwards to this one: an emulator does.
+pub(super) fn external_address(text: &[u8]) -> Result<Ipv4Addr, BadValue> {
+    let address = address(text)?;
+    if address.is_loopback() { Ok(address) } else { host_address(text) }
+}
+
 /// An address that one host can have.
 pub(super) fn host_address(text: &[u8]) -> Result<Ipv4Addr, BadValue> {
     address(text).and_then(|address| match address.octets()[0] {

@@ -35,7 +35,9 @@ pub fn build(root: &Path, mut cargo: Command) -> Result<Kernel> {
     let target_dir = root.join("target/kernel");
     cargo
         .current_dir(root)
-        .args(["build", "--profile", "kernel", "--features", "kernel", "--bin", "ftpsrv"])
+        // Not the other packages: what they ask of shared dependencies would count for the kernel too.
+        .args(["build", "--package", "ftpsrv", "--bin", "ftpsrv"])
+        .args(["--profile", "kernel", "--features", "kernel"])
         .args(["--target", "targets/i386-unknown-none-elf.json", "-Zjson-target-spec"])
         .args(["-Zbuild-std=core,compiler_builtins"])
         .args(["-Zbuild-std-features=compiler-builtins-mem"])

@@ -1,22 +1,56 @@
-//! `cargo xtask`: set-up, run, test, image and bench.
+//! `cargo xtask`: set-up, run, test, image and bench of the FTP server.
+//!
+//! Reading order: `workspace`, `process` (where things are, how others' programs are started);
+//! `setup` (what a machine needs); `kernel`, `floppy`, `disk`, `mtcp_cfg` (what is made);
+//! `emulator`, `serial`, `qmp` (the PC); then the commands `image`, `run`, `verify` with `gate` and
+//! `e2e`, and `screenshot`.
 
+mod disk;
+mod e2e;
+mod emulator;
 mod floppy;
+mod gate;
+mod image;
 mod kernel;
+mod mtcp_cfg;
+mod process;
+mod qmp;
+mod run;
+mod screenshot;
+mod serial;
+mod setup;
+mod verify;
+mod workspace;
 
-use std::path::Path;
-use std::process::Command;
+use std::process::ExitCode;
 
-/// Builds the kernel with the toolchain that has the core library's source, and makes floppies of
-/// every size in target/.
-fn main() -> anyhow::Result<()> {
-    let mut cargo = Command::new("/usr/bin/cargo");
-    cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-    let kernel = kernel::build(Path::new("."), cargo)?;
-    println!("{}: {} bytes of memory", kernel.elf.display(), kernel.memory);
-    for size in floppy::FloppySize::ALL {
-        let image =
-            floppy::make(&kernel, size, &[("FTPPASS.TXT", &std::fs::read("ftppass.txt")?)])?;
-        std::fs::write(format!("target/ftpsrv-{}.img", size.name()), image)?;
-    }
-    Ok(())
+use clap::{Parser, Subcommand};
+
+/// Set-up, run, test, image and bench of the FTP server
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(Box<run::Options>),
+    Test(verify::Options),
+    Image(image::Options),
+    Screenshot(screenshot::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(options) => options.run(),
+        Command::Test(options) => options.run(),
+        Command::Image(options) => options.run().map(|()| ExitCode::SUCCESS),
+        Command::Screenshot(options) => options.run().map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -1,0 +1,224 @@
+//! A PC under test: booted, listened to, and switched off.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Stage, ports};
+use crate::disk::{self, Layout, Volume};
+use crate::emulator::{Display, Machine, Network, Pc, Speed, UserNetwork};
+use crate::process::Running;
+use crate::qmp::Qmp;
+use crate::run::READY;
+use crate::serial::Serial;
+use crate::{mtcp_cfg, workspace};
+
+/// MTCP.CFG of the guests, before the ports are set.
+pub const CONFIG: &str = "HOSTNAME ftpsrv\r\nFTPSRV_PASSWORD_FILE A:\\FTPPASS.TXT\r\n\
+    FTPSRV_CLIENTS 10\r\n";
+/// How long a boot may take on a loaded machine. What it should take has a test of its own.
+const BOOT_LIMIT: Duration = Duration::from_secs(40);
+/// Passive ports of a guest.
+const PASSIVE_PORTS: u16 = 40;
+
+/// The sample password file: brutman may do everything.
+pub fn passwords() -> Result<Vec<u8>> {
+    Ok(fs::read(workspace::root().join("ftppass.txt"))?)
+}
+
+/// What to boot.
+#[derive(Clone)]
+pub struct Setup {
+    pub machine: Machine,
+    pub cpu: &'static str,
+    pub memory_mb: u32,
+    pub nic: &'static str,
+    pub speed: Speed,
+    /// One disk each.
+    pub disks: Vec<Layout>,
+    pub config: String,
+    /// `None`: no such file on the floppy.
+    pub passwords: Option<Vec<u8>>,
+}
+
+impl Setup {
+    /// The machine of the product's promise, with these disks.
+    pub fn with_disks(disks: &[Layout]) -> Result<Setup> {
+        Ok(Setup {
+            machine: Machine::Pc,
+            cpu: "486",
+            memory_mb: 4,
+            nic: "ne2k_isa",
+            speed: Speed::Full,
+            disks: disks.to_vec(),
+            config: CONFIG.into(),
+            passwords: Some(passwords()?),
+        })
+    }
+}
+
+/// A booting or running PC. Its directory is kept unless [`Guest::finish`] is reached.
+pub struct Guest {
+    running: Running,
+    serial: Serial,
+    log: RefCell<String>,
+    started: Instant,
+    dir: PathBuf,
+    /// FTP's port on 127.0.0.1.
+    pub port: u16,
+    /// Its disks, in order.
+    pub disks: Vec<Volume>,
+}
+
+impl Guest {
+    /// Starts it, with empty disks that `fill` may put files on.
+    pub fn start(
+        stage: &Stage,
+        name: &str,
+        setup: &Setup,
+        fill: impl FnOnce(&[Volume], &Path) -> Result<()>,
+    ) -> Result<Guest> {
+        let dir = stage.dir.join(name.replace([' ', '/', ':', ','], "-"));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir)?;
+        let disks = setup.disks.iter().enumerate();
+        let disks = disks
+            .map(|(index, layout)| disk::make(&dir.join(format!("disk{index}.img")), *layout))
+            .collect::<Result<Vec<Volume>>>()?;
+        fill(&disks, &dir)?;
+        let (port, passive) = ports::free(PASSIVE_PORTS)?;
+        let config = mtcp_cfg::overlay(setup.config.as_bytes(), &passive.nat_settings());
+        let floppy = floppy(stage, &dir, &config, setup.passwords.as_deref())?;
+        let mut forwards = vec![(port, 21)];
+        forwards.extend(passive.ports().map(|port| (port, port)));
+        let network = UserNetwork { fixed: mtcp_cfg::fixed_address(&config), forwards };
+        let pc = Pc {
+            machine: setup.machine,
+            cpu: setup.cpu.into(),
+            memory_mb: setup.memory_mb,
+            nic: setup.nic.into(),
+            network: Network::User(network),
+            speed: setup.speed,
+            floppy,
+            disks: disks.iter().map(|disk| disk.image.clone()).collect(),
+            display: Display::None,
+            serial_log: Some(dir.join("serial.log")),
+            control: Some(dir.join("qmp")),
+        };
+        let running = start_qemu(stage, &pc, &dir)?;
+        Guest::listen(running, dir, port, disks)
+    }
+
+    fn listen(mut running: Running, dir: PathBuf, port: u16, disks: Vec<Volume>) -> Result<Guest> {
+        let started = Instant::now();
+        let serial = Serial::follow(&mut running)?;
+        Ok(Guest { running, serial, log: RefCell::default(), started, dir, port, disks })
+    }
+
+    /// Starts it and waits until it accepts connections.
+    pub fn boot(
+        stage: &Stage,
+        name: &str,
+        setup: &Setup,
+        fill: impl FnOnce(&[Volume], &Path) -> Result<()>,
+    ) -> Result<Guest> {
+        let guest = Guest::start(stage, name, setup, fill)?;
+        guest.expect(READY, |line| line.starts_with(READY), BOOT_LIMIT)?;
+        Ok(guest)
+    }
+
+    /// Waits for a line that `wanted` takes, and tells how long after the start it came.
+    pub fn expect(
+        &self,
+        what: &str,
+        wanted: impl Fn(&str) -> bool,
+        limit: Duration,
+    ) -> Result<Duration> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.serial.line(left) {
+                Ok(line) => {
+                    let mut log = self.log.borrow_mut();
+                    log.push_str(&line);
+                    log.push('\n');
+                    if wanted(&line) {
+                        return Ok(self.started.elapsed());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("no {what} within {limit:?}; COM1 said:\n{}", self.said())
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let errors = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
+                    bail!("QEMU ended: {errors}; COM1 said:\n{}", self.said())
+                }
+            }
+        }
+    }
+
+    /// The end of what COM1 said so far.
+    fn said(&self) -> String {
+        let log = self.log.borrow();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Its directory, for the clients' files.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// QEMU's control connection.
+    pub fn qmp(&self) -> Result<Qmp> {
+        Qmp::connect(&self.dir.join("qmp"))
+    }
+
+    /// Switches it off like a PC: without a word. What was answered with 226 or 250 two seconds
+    /// before must be on the disk.
+    pub fn switch_off(&mut self) {
+        std::thread::sleep(Duration::from_secs(2));
+        self.running.stop();
+    }
+
+    /// Switches it off, has fsck.fat look at every disk, and removes the directory.
+    pub fn finish(mut self) -> Result<()> {
+        self.switch_off();
+        self.disks.iter().try_for_each(Volume::check)?;
+        fs::remove_dir_all(&self.dir)?;
+        Ok(())
+    }
+
+    /// A file of the first disk has these bytes, as mtools reads them. The PC must be off.
+    pub fn same_on_disk(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let disk = self.disks.first().context("no disk")?;
+        ensure!(disk.read(name)? == bytes, "{name} on the disk differs from what was uploaded");
+        Ok(())
+    }
+}
+
+fn floppy(stage: &Stage, dir: &Path, config: &[u8], passwords: Option<&[u8]>) -> Result<PathBuf> {
+    let image = dir.join("floppy.img");
+    fs::copy(&stage.floppy, &image)?;
+    let volume = Volume { image: image.clone(), start: 0 };
+    volume.write("/MTCP.CFG", config)?;
+    match passwords {
+        Some(passwords) => volume.write("/FTPPASS.TXT", passwords)?,
+        None => volume.delete("/FTPPASS.TXT")?,
+    }
+    Ok(image)
+}
+
+fn start_qemu(stage: &Stage, pc: &Pc, dir: &Path) -> Result<Running> {
+    let arguments = pc.qemu_arguments()?;
+    let errors = fs::File::create(dir.join("qemu.log"))?;
+    Running::start(&stage.qemu, |command| {
+        command.args(arguments).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::from(errors));
+    })
+}

@@ -1,0 +1,48 @@
+//! The PC starts, in time, as each machine that it may be.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::super::clients::{curl, url};
+use super::super::guest::{Guest, Setup};
+use super::super::{Scenario, Stage, files};
+use super::{DISK, directories};
+use crate::emulator::Machine;
+use crate::run::READY;
+
+pub fn all() -> Vec<Scenario> {
+    let mut all = vec![Scenario::new("boot to READY within 5 s", in_time)];
+    let machines = [
+        ("isapc, 486", Machine::Isapc, "486", "ne2k_isa"),
+        ("pc, pentium", Machine::Pc, "pentium", "ne2k_isa"),
+        ("pc, pentium3", Machine::Pc, "pentium3", "ne2k_isa"),
+    ];
+    for (name, machine, cpu, nic) in machines {
+        all.push(Scenario::new(format!("boot on {name}"), move |stage: &Stage, name: &str| {
+            up_and_down(stage, name, &Setup { machine, cpu, nic, ..Setup::with_disks(&[DISK])? })
+        }));
+    }
+    all
+}
+
+fn in_time(stage: &Stage, name: &str) -> Result<()> {
+    let guest = Guest::start(stage, name, &Setup::with_disks(&[DISK])?, directories)?;
+    let limit = Duration::from_secs(40);
+    let time = guest.expect(READY, |line| line.starts_with(READY), limit)?;
+    ensure!(time < Duration::from_secs(5), "it took {time:?}");
+    guest.finish()
+}
+
+/// One file up and down again.
+fn up_and_down(stage: &Stage, name: &str, setup: &Setup) -> Result<()> {
+    let mut guest = Guest::boot(stage, name, setup, directories)?;
+    let file = files::make(guest.dir(), "up.bin", 1_000_001, 1)?;
+    let at = url(&guest, "/drive_c/up.bin");
+    curl(&guest, &["-T", "up.bin", &at])?;
+    curl(&guest, &["-o", "down.bin", &at])?;
+    files::same(&file, &guest.dir().join("down.bin"))?;
+    guest.switch_off();
+    guest.same_on_disk("/UP.BIN", &std::fs::read(file)?)?;
+    guest.finish()
+}

@@ -1,0 +1,97 @@
+//! FAT12, FAT16 and FAT32, by two formatters, partitioned or not: everything that is done to a file.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use super::super::clients::{curl, lftp, python, url};
+use super::super::guest::{Guest, Setup};
+use super::super::{Scenario, Stage, files};
+use super::{DISK, directories};
+use crate::disk::{Fat, Layout, Maker};
+
+const MEGABYTE: usize = 1024 * 1024;
+
+pub fn all() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for (fat, megabytes) in [(Fat::Fat12, 15), (Fat::Fat16, 60), (Fat::Fat32, 80)] {
+        for (maker, partitioned) in [
+            (Maker::Mkfs, true),
+            (Maker::Mtools, true),
+            (Maker::Mkfs, false),
+            (Maker::Mtools, false),
+        ] {
+            let layout = Layout { fat, megabytes, partitioned, maker };
+            let parts = if partitioned { "partitioned" } else { "whole" };
+            let name = format!("disk {fat:?} {maker:?} {parts}");
+            all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
+                every_way(stage, name, layout)
+            }));
+        }
+    }
+    all.push(Scenario::new("lftp mirrors 200 files, both ways", mirror));
+    all.push(Scenario::new("two disks and a floppy", drives));
+    all
+}
+
+/// 8 MB through curl, then Python's ftplib on everything else, then what is on the disk.
+fn every_way(stage: &Stage, name: &str, layout: Layout) -> Result<()> {
+    let seed = files::bytes(70_000, 7);
+    let mut guest = Guest::boot(stage, name, &Setup::with_disks(&[layout])?, |disks, dir| {
+        directories(disks, dir)?;
+        disks.first().context("no disk")?.write("/PUB/SEED.BIN", &seed)
+    })?;
+    let big = files::make(guest.dir(), "big.bin", 8 * MEGABYTE, 8)?;
+    let at = url(&guest, "/drive_c/big.bin");
+    curl(&guest, &["-T", "big.bin", &at])?;
+    curl(&guest, &["-o", "back.bin", &at])?;
+    files::same(&big, &guest.dir().join("back.bin"))?;
+    curl(&guest, &["-o", "seed.bin", &url(&guest, "/drive_c/pub/seed.bin")])?;
+    ensure!(fs::read(guest.dir().join("seed.bin"))? == seed, "SEED.BIN came back different");
+    python(&guest, "session.py", &["/drive_c"])?;
+    guest.switch_off();
+    guest.same_on_disk("/BIG.BIN", &fs::read(&big)?)?;
+    guest.same_on_disk("/PUB/SEED.BIN", &seed)?;
+    guest.finish()
+}
+
+fn mirror(stage: &Stage, name: &str) -> Result<()> {
+    let mut guest = Guest::boot(stage, name, &Setup::with_disks(&[DISK])?, |disks, dir| {
+        directories(disks, dir)?;
+        files::make_many(&dir.join("MANY"), 200)?;
+        disks.first().context("no disk")?.put(&[dir.join("MANY")], "/")
+    })?;
+    let many = guest.dir().join("MANY");
+    lftp(&guest, "mirror /DRIVE_C/MANY down")?;
+    files::same_directory(&many, &guest.dir().join("down"))?;
+    lftp(&guest, "mirror --parallel=3 -R MANY /DRIVE_C/UP")?;
+    lftp(&guest, "mirror --parallel=3 /DRIVE_C/UP again")?;
+    files::same_directory(&many, &guest.dir().join("again"))?;
+    let change = "cd /DRIVE_C; mkdir DIR; mv UP/F0001.DAT DIR/MOVED.DAT; rm UP/F0002.DAT; \
+                  mkdir DIR/EMPTY; rmdir DIR/EMPTY; cls -1 DIR";
+    let listed = lftp(&guest, change)?;
+    ensure!(listed.contains("MOVED.DAT"), "after the rename the directory lists {listed:?}");
+    guest.switch_off();
+    let disk = guest.disks.first().context("no disk")?;
+    ensure!(disk.list("/UP")?.len() == 198, "UP has {} files", disk.list("/UP")?.len());
+    guest.same_on_disk("/DIR/MOVED.DAT", &fs::read(many.join("F0001.DAT"))?)?;
+    guest.finish()
+}
+
+/// Each disk is the drive that DOS would make it.
+fn drives(stage: &Stage, name: &str) -> Result<()> {
+    let second = Layout { fat: Fat::Fat12, megabytes: 8, partitioned: true, maker: Maker::Mtools };
+    let guest = Guest::boot(stage, name, &Setup::with_disks(&[DISK, second])?, directories)?;
+    files::make(guest.dir(), "d.bin", 100_000, 3)?;
+    curl(&guest, &["-T", "d.bin", &url(&guest, "/drive_d/d.bin")])?;
+    let root = curl(&guest, &["-l", &url(&guest, "/")])?.to_uppercase();
+    for drive in ["DRIVE_A", "DRIVE_C", "DRIVE_D"] {
+        ensure!(root.contains(drive), "no {drive} in {root:?}");
+    }
+    curl(&guest, &["-o", "cfg", &url(&guest, "/drive_a/mtcp.cfg")])?;
+    let config = fs::read_to_string(guest.dir().join("cfg"))?;
+    ensure!(config.contains("FTPSRV_CLIENTS"), "the floppy's MTCP.CFG reads {config:?}");
+    let listed = curl(&guest, &["-l", &url(&guest, "/drive_d/")])?;
+    ensure!(listed.contains("D.BIN"), "/drive_d/ lists {listed:?}");
+    guest.finish()
+}

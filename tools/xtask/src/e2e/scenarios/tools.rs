@@ -1,0 +1,160 @@
+//! The FTP clients that people have, each doing what it can: list, upload, download, resume, rename,
+//! delete, directories.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+
+use super::super::clients::{PASSWORD, USER, client, curl, lftp, python, url};
+use super::super::guest::{Guest, Setup};
+use super::super::{Scenario, Stage, files};
+use super::{DISK, directories};
+
+pub fn all() -> Vec<Scenario> {
+    vec![
+        Scenario::new("client curl", with_curl),
+        Scenario::new("client lftp", with_lftp),
+        Scenario::new("client wget", with_wget),
+        Scenario::new("client ncftp", with_ncftp),
+        Scenario::new("client tnftp", with_tnftp),
+        Scenario::new("client inetutils ftp", with_inetutils),
+        Scenario::new("client rclone", with_rclone),
+        Scenario::new("client Python ftplib", with_ftplib),
+    ]
+}
+
+/// What every client uploads.
+const SIZE: usize = 1_234_567;
+
+fn boot(stage: &Stage, name: &str) -> Result<Guest> {
+    let guest = Guest::boot(stage, name, &Setup::with_disks(&[DISK])?, directories)?;
+    files::make(guest.dir(), "up.bin", SIZE, 6)?;
+    // The first part of it, for clients that go on where they were cut off.
+    fs::write(guest.dir().join("part.bin"), &files::bytes(SIZE, 6)[..SIZE / 2])?;
+    Ok(guest)
+}
+
+/// What came down is what went up, and the disk has it under `on_disk`.
+fn finish(mut guest: Guest, downloads: &[&str], on_disk: &str) -> Result<()> {
+    let up = guest.dir().join("up.bin");
+    downloads.iter().try_for_each(|name| files::same(&up, &guest.dir().join(name)))?;
+    guest.switch_off();
+    guest.same_on_disk(on_disk, &fs::read(&up)?)?;
+    guest.finish()
+}
+
+fn with_curl(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let at = url(&guest, "/drive_c/new/up.bin");
+    curl(&guest, &["--ftp-create-dirs", "-T", "up.bin", &at])?;
+    curl(&guest, &["-C", "-", "-o", "part.bin", &at])?;
+    let commands = ["RNFR /drive_c/new/up.bin", "RNTO /drive_c/new/moved.bin", "MKD /drive_c/gone"];
+    let quotes: Vec<&str> = commands.iter().flat_map(|command| ["-Q", command]).collect();
+    curl(&guest, &[&quotes[..], &[&url(&guest, "/")]].concat())?;
+    curl(&guest, &["-Q", "RMD /drive_c/gone", &url(&guest, "/")])?;
+    let listed = curl(&guest, &[&url(&guest, "/drive_c/new/")])?;
+    ensure!(listed.contains("MOVED.BIN") && listed.contains("1234567"), "it lists {listed:?}");
+    finish(guest, &["part.bin"], "/NEW/MOVED.BIN")
+}
+
+fn with_lftp(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let commands = "cd /DRIVE_C; mkdir DIR; cd DIR; put up.bin -o UP.BIN; get UP.BIN -o down.bin; \
+                    get -c UP.BIN -o part.bin; put up.bin -o GONE.BIN; rm GONE.BIN; \
+                    mv UP.BIN MOVED.BIN; mkdir SUB; rmdir SUB; ls; cls";
+    let listed = lftp(&guest, commands)?;
+    ensure!(listed.contains("MOVED.BIN") && !listed.contains("GONE.BIN"), "it lists {listed:?}");
+    finish(guest, &["down.bin", "part.bin"], "/DIR/MOVED.BIN")
+}
+
+fn with_wget(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    curl(&guest, &["-T", "up.bin", &url(&guest, "/drive_c/pub/up.bin")])?;
+    let login = [format!("--user={USER}"), format!("--password={PASSWORD}")];
+    let get = |options: &[&str]| {
+        let common = ["-nv", "-T", "20", "-t", "1"];
+        client(&guest, "wget")?
+            .args(common.iter().chain(options).copied())
+            .args(login.clone())
+            .args([url(&guest, "/drive_c/pub/up.bin")])
+            .run()
+    };
+    get(&["-O", "down.bin"])?;
+    get(&["--no-passive-ftp", "-O", "active.bin"])?;
+    fs::create_dir(guest.dir().join("resumed"))?;
+    fs::copy(guest.dir().join("part.bin"), guest.dir().join("resumed/up.bin"))?;
+    get(&["-c", "-P", "resumed"])?;
+    finish(guest, &["down.bin", "active.bin", "resumed/up.bin"], "/PUB/UP.BIN")
+}
+
+fn with_ncftp(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let port = guest.port.to_string();
+    let login = ["-u", USER, "-p", PASSWORD, "-P", &port];
+    let run = |program: &str, rest: &[&str]| {
+        client(&guest, program)?.args(login.iter().chain(rest).copied()).run()
+    };
+    run("ncftpput", &["-m", "127.0.0.1", "/drive_c/new", "up.bin"])?;
+    let listed = run("ncftpls", &["-l", "ftp://127.0.0.1/drive_c/new/"])?;
+    ensure!(listed.to_uppercase().contains("UP.BIN"), "it lists {listed:?}");
+    fs::create_dir(guest.dir().join("down"))?;
+    run("ncftpget", &["127.0.0.1", "down", "/drive_c/new/UP.BIN"])?;
+    finish(guest, &["down/UP.BIN"], "/NEW/UP.BIN")
+}
+
+fn with_tnftp(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let port = guest.port.to_string();
+    let commands = format!(
+        "user {USER} {PASSWORD}\nbinary\ncd /drive_c\nmkdir dir\ncd dir\nput up.bin\nls\n\
+         get up.bin down.bin\nreget up.bin part.bin\nrename up.bin moved.bin\nput up.bin gone.bin\n\
+         delete gone.bin\nmkdir sub\nrmdir sub\nquit\n"
+    );
+    let client = client(&guest, "tnftp")?.args(["-n", "-v", "127.0.0.1", &port]);
+    let listed = client.input(&commands).run()?;
+    ensure!(listed.contains("UP.BIN"), "it lists {listed:?}");
+    finish(guest, &["down.bin", "part.bin"], "/DIR/MOVED.BIN")
+}
+
+fn with_inetutils(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let commands = format!(
+        "open 127.0.0.1 {}\nuser {USER} {PASSWORD}\nbinary\npassive\ncd /drive_c\nmkdir dir\n\
+         cd dir\nput up.bin\nls\nget up.bin down.bin\nreget up.bin part.bin\n\
+         rename up.bin moved.bin\nput up.bin gone.bin\ndelete gone.bin\nmkdir sub\nrmdir sub\nquit\n",
+        guest.port
+    );
+    let client = client(&guest, "inetutils-ftp")?.args(["-n", "-v"]);
+    let listed = client.input(&commands).run()?;
+    ensure!(listed.contains("UP.BIN"), "it lists {listed:?}");
+    finish(guest, &["down.bin", "part.bin"], "/DIR/MOVED.BIN")
+}
+
+fn with_rclone(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let secret = client(&guest, "rclone")?.args(["obscure", PASSWORD]).run()?;
+    let secret = secret.lines().last().unwrap_or_default().trim().to_owned();
+    let remote = format!(":ftp,host=127.0.0.1,port={},user={USER},pass=\"{secret}\":", guest.port);
+    let run = |words: &[&str]| {
+        let words = words.iter().map(|word| word.replace('@', &remote));
+        client(&guest, "rclone")?.args(words).args(["--retries", "1", "--timeout", "30s"]).run()
+    };
+    run(&["mkdir", "@drive_c/DIR"])?;
+    run(&["copyto", "up.bin", "@drive_c/DIR/UP.BIN"])?;
+    let listed = run(&["lsl", "@drive_c/DIR"])?;
+    ensure!(listed.contains("1234567"), "it lists {listed:?}");
+    run(&["copyto", "@drive_c/DIR/UP.BIN", "down.bin"])?;
+    run(&["moveto", "@drive_c/DIR/UP.BIN", "@drive_c/DIR/MOVED.BIN"])?;
+    run(&["copyto", "up.bin", "@drive_c/DIR/GONE.BIN"])?;
+    run(&["deletefile", "@drive_c/DIR/GONE.BIN"])?;
+    run(&["mkdir", "@drive_c/SUB"])?;
+    run(&["rmdir", "@drive_c/SUB"])?;
+    finish(guest, &["down.bin"], "/DIR/MOVED.BIN")
+}
+
+fn with_ftplib(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    python(&guest, "session.py", &["/drive_c"])?;
+    curl(&guest, &["-T", "up.bin", &url(&guest, "/drive_c/up.bin")])?;
+    finish(guest, &[], "/UP.BIN")
+}

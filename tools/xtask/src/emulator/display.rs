@@ -1,0 +1,35 @@
+//! Whether there is a screen to open a window on.
+
+use std::path::Path;
+
+use crate::process;
+
+/// Where the PC's screen goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Display {
+    None,
+    /// A window by this back end of QEMU's.
+    Window(&'static str),
+}
+
+impl Display {
+    /// The window that this `qemu` can open here, or why it cannot.
+    pub fn window(qemu: &Path) -> Result<Display, String> {
+        let session = ["DISPLAY", "WAYLAND_DISPLAY"];
+        let wanted: &[&str] = if cfg!(target_os = "macos") {
+            &["cocoa"]
+        } else if cfg!(windows)
+            || session.iter().any(|name| std::env::var_os(name).is_some_and(|at| !at.is_empty()))
+        {
+            &["gtk", "sdl"]
+        } else {
+            return Err("there is no display".into());
+        };
+        let known = process::output(process::command(qemu).args(["-display", "help"]));
+        let known = known.unwrap_or_default();
+        let found = wanted.iter().find(|name| known.lines().any(|line| line.trim() == **name));
+        found.map(|name| Display::Window(name)).ok_or_else(|| {
+            "this QEMU opens no window (on Debian: apt-get install qemu-system-gui)".into()
+        })
+    }
+}

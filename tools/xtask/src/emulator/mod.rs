@@ -1,0 +1,116 @@
+//! A PC to boot: what it is made of, and the command line of each emulator for it.
+//!
+//! Calls nothing; `run`, the end-to-end tests and the bench start what these describe.
+
+mod display;
+mod qemu;
+
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+pub use display::Display;
+
+/// Which emulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Emulator {
+    Qemu,
+    Dosbox,
+    Bochs,
+}
+
+/// QEMU's two kinds of PC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Machine {
+    /// With PCI.
+    Pc,
+    /// ISA alone.
+    Isapc,
+}
+
+/// How fast the guest runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// As fast as the host can.
+    Full,
+    /// Millions of instructions a second: 1000 / 2^shift.
+    Shift(u8),
+}
+
+impl std::str::FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Speed, String> {
+        if text == "full" {
+            return Ok(Speed::Full);
+        }
+        let mips = text.strip_prefix("mips=").and_then(|number| number.parse::<f64>().ok());
+        let mips = mips.filter(|mips| (0.9..=1000.0).contains(mips));
+        let mips = mips.ok_or("full or mips=N, with N from 1 to 1000")?;
+        // QEMU's clock takes 2^shift ns an instruction.
+        Ok(Speed::Shift((1000.0 / mips).log2().round() as u8))
+    }
+}
+
+/// The emulated network card's other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// The emulator's own NAT.
+    User(UserNetwork),
+    /// A back end of the user's, in the emulator's own words.
+    Custom(String),
+}
+
+/// The emulator's NAT: its addresses, and what it forwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserNetwork {
+    /// The guest's fixed address with the bits of its net mask and its gateway; `None`: the NAT's
+    /// DHCP server gives one.
+    pub fixed: Option<(Ipv4Addr, u8, Option<Ipv4Addr>)>,
+    /// Ports of 127.0.0.1 and of the guest.
+    pub forwards: Vec<(u16, u16)>,
+}
+
+/// A PC to boot.
+#[derive(Debug, Clone)]
+pub struct Pc {
+    pub machine: Machine,
+    pub cpu: String,
+    pub memory_mb: u32,
+    /// Name of the card, or `none`.
+    pub nic: String,
+    pub network: Network,
+    pub speed: Speed,
+    pub floppy: PathBuf,
+    pub disks: Vec<PathBuf>,
+    pub display: Display,
+    /// COM1's output, besides the emulator's standard output.
+    pub serial_log: Option<PathBuf>,
+    /// A socket for QEMU's machine protocol.
+    pub control: Option<PathBuf>,
+}
+
+impl Pc {
+    /// The emulator's arguments, without its own name.
+    pub fn qemu_arguments(&self) -> Result<Vec<OsString>> {
+        qemu::arguments(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_is_a_power_of_two_nanoseconds() {
+        assert_eq!("full".parse(), Ok(Speed::Full));
+        assert_eq!("mips=7.8".parse(), Ok(Speed::Shift(7)));
+        assert_eq!("mips=1000".parse(), Ok(Speed::Shift(0)));
+        assert_eq!("mips=1".parse(), Ok(Speed::Shift(10)));
+        assert!("mips=0".parse::<Speed>().is_err());
+        assert!("fast".parse::<Speed>().is_err());
+    }
+}

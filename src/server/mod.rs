@@ -1,6 +1,375 @@
-//! Owns everything; `step()` is one turn of the poll loop.
+//! Owns everything; [`Server::step`] is one turn of the poll loop.
+//!
+//! May call every layer. What always holds: a turn does bounded work (a few frames in, one step of each
+//! session, one slice of the disks' background work), so that no client waits for another's file for
+//! longer than about one disk command.
+//!
+//! [`start`] reads the administrator's files before there is a server; [`links`] puts sockets behind the
+//! protocol engine's links.
 
+pub mod desk;
+pub mod event_line;
+pub mod files;
 pub mod journal;
+pub mod links;
 pub mod machine;
+mod pages;
+pub mod start;
 
 pub use machine::Machine;
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::config::Settings;
+use crate::ftp::client::Context;
+use crate::ftp::link::ControlLink;
+use crate::ftp::session::{self, Session, Step};
+use crate::ftp::shared::{
+    MAX_SESSIONS, Network, NetworkFigures, PassivePorts, Shared, Statistics, WhoList,
+};
+use crate::memory::{Memory, OutOfMemory};
+use crate::net::nic::Nic;
+use crate::net::{self, Address, AddressPlan, Plan, Stack};
+use crate::time::{DateTime, Millis};
+use crate::vfs::Provider;
+use desk::{Desk, Figures};
+use links::{Control, Data};
+use start::Start;
+
+/// Control sockets beyond one for each client: they answer 421, and listen while others close.
+const SPARE_SOCKETS: usize = 3;
+/// Receive and send buffer of a control connection: two command lines; a few reply lines.
+const CONTROL_BUFFERS: (usize, usize) = (1024, 2048);
+/// Milliseconds without any work after which the CPU may halt between interrupts.
+const REST_AFTER: u64 = 20;
+/// Milliseconds that transfers get when the server ends (manual, "Ending").
+const GRACE: u64 = 10_000;
+/// Milliseconds that the last replies get on their way out.
+const FAREWELL: u64 = 1_000;
+
+/// How far the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Waits for an address.
+    Starting,
+    /// Serves.
+    Serving,
+    /// Was told to end: no new clients; transfers get until then.
+    Ending(Millis),
+    /// Sessions are over, their last packets leave until then.
+    Leaving(Millis),
+    /// Everything is on the disks.
+    Ended,
+}
+
+/// What a turn has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Go on.
+    Running,
+    /// The server has ended; the PC may be switched off.
+    Ended,
+}
+
+/// A client that has a session.
+struct Connection {
+    /// The control socket's index in the stack.
+    control: usize,
+    /// The client's.
+    address: Ipv4Addr,
+    session: Session,
+}
+
+/// The server.
+pub struct Server<'a, M: Machine> {
+    machine: M,
+    files: &'a mut dyn Provider,
+    stack: Stack<'a>,
+    start: Start<'a>,
+    connections: &'a mut [Option<Connection>],
+    statistics: Statistics,
+    ports: PassivePorts,
+    who: WhoList,
+    desk: Desk<'a>,
+    phase: Phase,
+    /// Local time, read from the RTC once a second: reading it is slow.
+    time: DateTime,
+    time_read: Millis,
+    last_work: Millis,
+}
+
+/// What the protocol may ask of the network, as of this turn.
+struct View {
+    address: Option<Address>,
+    counters: net::Statistics,
+    sockets: u16,
+    used: u16,
+}
+
+impl Network for View {
+    fn is_local(&self, address: Ipv4Addr) -> bool {
+        self.address.is_some_and(|own| own.contains(address))
+    }
+
+    fn figures(&self) -> NetworkFigures {
+        let nic = self.counters.nic;
+        NetworkFigures {
+            sockets_used: self.used,
+            sockets: self.sockets,
+            packets_in: nic.packets_in,
+            packets_out: nic.packets_out,
+            errors_in: nic.errors_in,
+            errors_out: nic.errors_out,
+            lost: nic.lost,
+        }
+    }
+}
+
+impl<'a, M: Machine> Server<'a, M> {
+    /// Builds the server on its card and its mounted disks, with what [`start::read`] found.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] with what did not fit.
+    pub fn new(
+        mut machine: M,
+        mut desk: Desk<'a>,
+        nic: &'a mut (dyn Nic + 'a),
+        files: &'a mut dyn Provider,
+        start: Start<'a>,
+        memory: &mut impl Memory<'a>,
+    ) -> Result<Server<'a, M>, OutOfMemory> {
+        let (now, time, seed) = (machine.now(), machine.date_time(), machine.entropy());
+        let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
+        let plan = plan(&start.settings, clients, seed, memory)?;
+        let stack = Stack::new(nic, &plan, memory, now)?;
+        let connections = memory.slots("sessions", clients, |_| None)?;
+        if let Some(path) = &start.log_file {
+            desk.open_log(path.clone(), memory)?;
+        }
+        desk.announce(&mut machine, &start.settings, &stack, memory.free());
+        files.set_time(time);
+        // The first port given out differs from start to start; which one it is does not matter.
+        let first_port = seed as u16;
+        Ok(Server {
+            ports: PassivePorts::new(
+                start.settings.pasv_base,
+                start.settings.pasv_ports,
+                first_port,
+            ),
+            machine,
+            files,
+            stack,
+            start,
+            connections,
+            statistics: Statistics::new(time),
+            who: [const { None }; MAX_SESSIONS],
+            desk,
+            phase: Phase::Starting,
+            time,
+            time_read: now,
+            last_work: now,
+        })
+    }
+
+    /// One turn of the poll loop.
+    pub fn step(&mut self) -> Turn {
+        let now = self.machine.now();
+        self.machine.poll();
+        self.read_clock(now);
+        let activity = self.stack.poll(now, usize::from(self.start.settings.packets_per_poll));
+        self.follow_network();
+        let mut busy = !activity.is_idle();
+        busy |= self.admit(now);
+        busy |= self.run_sessions(now);
+        busy |= self.files.work();
+        busy |= self.tend_console(now);
+        self.follow_phase(now);
+        if busy {
+            self.last_work = now;
+        } else if now.since(self.last_work) >= REST_AFTER {
+            self.machine.idle();
+        }
+        if self.phase == Phase::Ended { Turn::Ended } else { Turn::Running }
+    }
+
+    /// The PC, for what comes after the server's end.
+    pub fn machine(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    fn read_clock(&mut self, now: Millis) {
+        if now.since(self.time_read) >= 1000 {
+            self.time = self.machine.date_time();
+            self.time_read = now;
+            self.files.set_time(self.time);
+        }
+    }
+
+    /// Tells of what happened to our address, and says READY when there is the first one.
+    fn follow_network(&mut self) {
+        if let Some(event) = self.stack.event() {
+            self.desk.network_event(&mut self.machine, self.time, &event);
+        }
+        if self.phase == Phase::Starting
+            && let Some(address) = self.stack.address()
+        {
+            self.phase = Phase::Serving;
+            let port = self.start.settings.control_port;
+            let own = SocketAddrV4::new(address.ip, port);
+            self.desk.ready(&mut self.machine, &self.start.settings, own);
+        }
+    }
+
+    /// Gives new connections a session, or turns them away.
+    fn admit(&mut self, now: Millis) -> bool {
+        let mut any = false;
+        while let Some(control) = self.stack.accept() {
+            any = true;
+            let Some(port) = self.stack.control(control) else { continue };
+            let mut link = Control(port);
+            let address = *link.peer().ip();
+            let same = self.connections.iter().flatten().filter(|c| c.address == address).count();
+            let welcome = self.phase == Phase::Serving
+                && same < usize::from(self.start.settings.clients_per_address());
+            let free = self.connections.iter_mut().enumerate().find(|(_, slot)| slot.is_none());
+            match free {
+                Some((index, slot)) if welcome => {
+                    let session = Session::new(index, &link, now);
+                    *slot = Some(Connection { control, address, session });
+                }
+                _ => {
+                    session::turn_away(&mut link);
+                    self.statistics.refused = self.statistics.refused.wrapping_add(1);
+                    self.stack.release(control);
+                }
+            }
+        }
+        any
+    }
+
+    /// One step of each session.
+    fn run_sessions(&mut self, now: Millis) -> bool {
+        let view = View {
+            address: self.stack.address(),
+            counters: self.stack.statistics(),
+            sockets: (self.connections.len() * 2 + SPARE_SOCKETS) as u16,
+            used: self.connections.iter().flatten().count() as u16,
+        };
+        let mut busy = false;
+        for (index, slot) in self.connections.iter_mut().enumerate() {
+            let Some(connection) = slot else { continue };
+            let Some((control, data)) = self.stack.ports(connection.control, index) else {
+                continue;
+            };
+            let mut shared = Shared {
+                settings: &self.start.settings,
+                users: &self.start.users,
+                motd: self.start.motd,
+                statistics: &mut self.statistics,
+                ports: &mut self.ports,
+                who: &mut self.who,
+                network: &view,
+                journal: &mut self.desk.journal(&mut self.machine, now, self.time),
+            };
+            let mut context = Context {
+                control: &mut Control(control),
+                data: &mut Data(data),
+                files: self.files,
+                shared: &mut shared,
+                now,
+                time: self.time,
+            };
+            match connection.session.step(&mut context) {
+                Step::Idle => {}
+                Step::Busy => busy = true,
+                Step::Ended => {
+                    self.stack.release(connection.control);
+                    *slot = None;
+                    busy = true;
+                }
+            }
+        }
+        busy
+    }
+
+    /// Keys, status line, beeper, log file.
+    fn tend_console(&mut self, now: Millis) -> bool {
+        let ends = self.desk.tend(
+            &mut self.machine,
+            self.files,
+            &Figures {
+                statistics: &self.statistics,
+                who: &self.who,
+                network: self.stack.statistics(),
+                now,
+                time: self.time,
+            },
+        );
+        if ends && matches!(self.phase, Phase::Starting | Phase::Serving) {
+            self.phase = Phase::Ending(now.plus(GRACE));
+            self.desk.ending(&mut self.machine);
+            for connection in self.connections.iter_mut().flatten() {
+                connection.session.shut_down();
+            }
+        }
+        ends
+    }
+
+    /// Leads the server to its end: transfers, then last packets, then the disks.
+    fn follow_phase(&mut self, now: Millis) {
+        match self.phase {
+            Phase::Ending(until) if now >= until => {
+                for connection in self.connections.iter_mut().flatten() {
+                    connection.session.cut_off();
+                }
+                if self.connections.iter().all(Option::is_none) || now >= until.plus(FAREWELL) {
+                    self.phase = Phase::Leaving(now.plus(FAREWELL));
+                }
+            }
+            Phase::Ending(_) if self.connections.iter().all(Option::is_none) => {
+                self.phase = Phase::Leaving(now.plus(FAREWELL));
+            }
+            Phase::Leaving(until) if now >= until => {
+                self.desk.finish_log(&mut self.machine, self.files);
+                let flushed = self.files.flush();
+                self.desk.farewell(&mut self.machine, flushed);
+                self.phase = Phase::Ended;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the settings ask of the network.
+fn plan<'a>(
+    settings: &Settings,
+    clients: usize,
+    seed: u64,
+    memory: &mut impl Memory<'a>,
+) -> Result<Plan<'a>, OutOfMemory> {
+    let address = match settings.fixed_address {
+        Some(fixed) => AddressPlan::Fixed(Address {
+            ip: fixed.address,
+            netmask: fixed.netmask,
+            gateway: fixed.gateway,
+        }),
+        None => {
+            let hostname = memory.bytes("host name", settings.hostname.len())?;
+            hostname.copy_from_slice(settings.hostname.as_bytes());
+            // It was a string a line ago.
+            AddressPlan::Dhcp { hostname: core::str::from_utf8(hostname).unwrap_or_default() }
+        }
+    };
+    Ok(Plan {
+        address,
+        mtu: settings.mtu,
+        control_port: settings.control_port,
+        control_sockets: clients + SPARE_SOCKETS,
+        control_buffers: CONTROL_BUFFERS,
+        data_sockets: clients,
+        data_buffers: (settings.tcp_buffer + settings.file_buffer, settings.file_buffer),
+        // Those beyond the limit are told 421.
+        per_address: usize::from(settings.clients_per_address()) + SPARE_SOCKETS,
+        seed,
+    })
+}

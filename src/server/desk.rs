@@ -1,0 +1,349 @@
+//! The operator's side: all that is said on the screen, on COM1 and in the log file goes through here.
+//!
+//! May call `console`, `config` (severities) and, for the log file, `vfs`.
+
+use core::fmt::{self, Write};
+use core::net::SocketAddrV4;
+
+use super::event_line::EventLine;
+use super::journal::LogFile;
+use super::machine::Machine;
+use super::pages;
+use crate::config::{Settings, Severity};
+use crate::console::{Action, Console, Key, Page, Status, Style};
+use crate::ftp::shared::{Event, Journal, Source, Statistics, WhoList};
+use crate::memory::{Memory, OutOfMemory};
+use crate::net::{self, Stack};
+use crate::time::{DateTime, Millis};
+use crate::vfs::{FsError, Provider, ResolvedPath};
+
+/// Longest line that is said, bytes.
+const LINE: usize = 240;
+/// Scroll-back of the log: a few hundred lines.
+const SCROLL_BACK: usize = 16 * 1024;
+/// Lines of the log file that wait for the disk.
+const LOG_BUFFER: usize = 2 * 1024;
+/// How often a page with figures is written anew, milliseconds.
+const REFRESH: u64 = 1_000;
+
+/// The operator's screen, its lines, and the log file.
+pub struct Desk<'a> {
+    console: Console<'a>,
+    log: Option<LogFile<'a>>,
+    refreshed: Millis,
+}
+
+/// What the console's pages show.
+pub struct Figures<'f> {
+    /// Counters.
+    pub statistics: &'f Statistics,
+    /// Who is on line.
+    pub who: &'f WhoList,
+    /// The network's counters.
+    pub network: net::Statistics,
+    /// Now.
+    pub now: Millis,
+    /// Local time.
+    pub time: DateTime,
+}
+
+impl<'a> Desk<'a> {
+    /// A desk with an empty screen and no log file yet.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn new(
+        machine: &mut impl Machine,
+        memory: &mut impl Memory<'a>,
+    ) -> Result<Desk<'a>, OutOfMemory> {
+        let mut console = Console::new(memory.bytes("the screen's log", SCROLL_BACK)?);
+        console.redraw(machine.screen());
+        Ok(Desk { console, log: None, refreshed: Millis::default() })
+    }
+
+    /// Appends to the log file at `path` from now on.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn open_log(
+        &mut self,
+        path: ResolvedPath,
+        memory: &mut impl Memory<'a>,
+    ) -> Result<(), OutOfMemory> {
+        self.log = Some(LogFile::new(path, memory.bytes("the log file", LOG_BUFFER)?));
+        Ok(())
+    }
+
+    /// Says a line on screen and COM1, for each line of `text`.
+    pub fn say(&mut self, machine: &mut impl Machine, text: fmt::Arguments<'_>, how: Severity) {
+        self.line(machine, None, text, how);
+    }
+
+    fn line(
+        &mut self,
+        machine: &mut impl Machine,
+        time: Option<DateTime>,
+        text: fmt::Arguments<'_>,
+        how: Severity,
+    ) {
+        let mut line = Cut(heapless::Vec::new());
+        // A line that is too long is cut, which is no error.
+        let _ = line.write_fmt(text);
+        let style = if how == Severity::Note { Style::Normal } else { Style::Bright };
+        for row in line.0.split(|&b| b == b'\n') {
+            machine.serial(row);
+            machine.serial(b"\r\n");
+            self.console.log(machine.screen(), time, row, style);
+        }
+    }
+
+    /// Says what the server is set up for, as the manual shows it ("Starting").
+    pub fn announce(
+        &mut self,
+        machine: &mut impl Machine,
+        settings: &Settings,
+        stack: &Stack<'_>,
+        free: usize,
+    ) {
+        let driver = stack.driver();
+        self.say(
+            machine,
+            format_args!(
+                "Clients: {}, Client file buffer size: {}, TCP buffer size: {}",
+                settings.clients, settings.file_buffer, settings.tcp_buffer
+            ),
+            Severity::Note,
+        );
+        self.say(
+            machine,
+            format_args!(
+                "Packets per poll: {}, free memory: {} KB, {} at port {:X}h",
+                settings.packets_per_poll,
+                free / 1024,
+                driver.name,
+                driver.io
+            ),
+            Severity::Note,
+        );
+        self.say(
+            machine,
+            format_args!(
+                "Client session timeout: {} seconds\nControl port: {}, Pasv ports: {}-{}",
+                settings.session_timeout_s,
+                settings.control_port,
+                settings.pasv_base,
+                settings.pasv_last()
+            ),
+            Severity::Note,
+        );
+        if settings.fixed_address.is_none() {
+            self.say(machine, format_args!("Asking for an address by DHCP"), Severity::Note);
+        }
+    }
+
+    /// Says that connections are accepted.
+    pub fn ready(&mut self, machine: &mut impl Machine, settings: &Settings, own: SocketAddrV4) {
+        let pasv = settings.external_address.unwrap_or(*own.ip());
+        self.say(
+            machine,
+            format_args!(
+                "Real IP address: {}, Pasv response IP addr: {pasv}\n\
+                 Press [Ctrl-C] or Alt-X to end the server",
+                own.ip()
+            ),
+            Severity::Note,
+        );
+        self.say(machine, format_args!("FTPSRV READY {own}"), Severity::Warning);
+    }
+
+    /// Says what happened to our address.
+    pub fn network_event(
+        &mut self,
+        machine: &mut impl Machine,
+        time: DateTime,
+        event: &net::Event,
+    ) {
+        let time = Some(time);
+        match event {
+            net::Event::Configured { address, server } => self.line(
+                machine,
+                time,
+                format_args!("Address {} from the DHCP server {server}", address.ip),
+                Severity::Note,
+            ),
+            net::Event::LeaseLost => self.line(
+                machine,
+                time,
+                format_args!(
+                    "The DHCP server does not renew our address: asking for another. If none comes, \
+                     set IPADDR, NETMASK and GATEWAY in MTCP.CFG"
+                ),
+                Severity::Warning,
+            ),
+            net::Event::Conflict(s) => self.line(
+                machine,
+                time,
+                format_args!(
+                    "Another station uses our address: {:02X}:{:02X}:{:02X}:{:02X}:{:02X}:{:02X}. \
+                     Change IPADDR in MTCP.CFG",
+                    s[0], s[1], s[2], s[3], s[4], s[5]
+                ),
+                Severity::Warning,
+            ),
+        }
+    }
+
+    /// The sessions' way to the desk.
+    pub fn journal<'d, M: Machine>(
+        &'d mut self,
+        machine: &'d mut M,
+        now: Millis,
+        time: DateTime,
+    ) -> Desktop<'d, 'a, M> {
+        Desktop { desk: self, machine, now, time }
+    }
+
+    /// Serves keyboard, status line, pages, beeper and log file; whether the server was told to end.
+    pub fn tend(
+        &mut self,
+        machine: &mut impl Machine,
+        files: &mut dyn Provider,
+        figures: &Figures<'_>,
+    ) -> bool {
+        let mut end = false;
+        while let Some(key) = machine.key() {
+            match self.console.key(machine.screen(), key) {
+                Action::None => {}
+                Action::Fill(page) => self.show(machine, page, figures),
+                Action::Exit => end = true,
+            }
+        }
+        let status = Status {
+            total: figures.statistics.sessions,
+            // There are at most 10 sessions.
+            active: figures.statistics.active as u8,
+        };
+        self.console.set_status(machine.screen(), status);
+        if figures.now.since(self.refreshed) >= REFRESH {
+            self.refreshed = figures.now;
+            if let Some(page @ (Page::Statistics | Page::Users)) = self.console.page() {
+                self.show(machine, page, figures);
+            }
+        }
+        if let Some(hertz) = self.console.beeper().poll(figures.now) {
+            machine.tone(hertz);
+        }
+        self.write_log(machine, files, figures.now);
+        end
+    }
+
+    fn show(&mut self, machine: &mut impl Machine, page: Page, figures: &Figures<'_>) {
+        self.console.fill(machine.screen(), &mut |out| match page {
+            Page::Users => pages::users(out, figures),
+            _ => pages::statistics(out, figures),
+        });
+    }
+
+    fn write_log(&mut self, machine: &mut impl Machine, files: &mut dyn Provider, now: Millis) {
+        if let Some(log) = &mut self.log
+            && let Some(error) = log.poll(now, files)
+        {
+            self.say(
+                machine,
+                format_args!(
+                    "The log file ends here: {error}. The server goes on; see FTPSRV_LOG_FILE in MTCP.CFG"
+                ),
+                Severity::Warning,
+            );
+        }
+    }
+
+    /// Says that the server is about to end.
+    pub fn ending(&mut self, machine: &mut impl Machine) {
+        self.say(
+            machine,
+            format_args!("Ending: transfers under way get 10 seconds, nobody new is let in"),
+            Severity::Warning,
+        );
+        self.console.end(machine.screen(), &mut |out| {
+            out.write_str(
+                "\n  The server is ending. Transfers under way get up to 10 seconds.\n\n  \
+                 Please do not switch the PC off yet.\n",
+            )
+        });
+    }
+
+    /// Brings the log file's last lines to the disk, whatever it takes.
+    pub fn finish_log(&mut self, machine: &mut impl Machine, files: &mut dyn Provider) {
+        let until = machine.now().plus(FINISH_LOG);
+        while let Some(log) = &mut self.log
+            && !log.is_idle()
+            && machine.now() < until
+        {
+            log.hurry();
+            self.write_log(machine, files, until);
+            files.work();
+        }
+    }
+
+    /// Says that the server has ended; `flushed` is how the disks took their last sectors.
+    pub fn farewell(&mut self, machine: &mut impl Machine, flushed: Result<(), FsError>) {
+        let outcome = match flushed {
+            Ok(()) => "All files are closed and on the disks.",
+            Err(_) => "NOT everything could be written to the disks: check them with CHKDSK.",
+        };
+        self.say(
+            machine,
+            format_args!("FTPSRV ENDED. {outcome} The PC may be switched off"),
+            Severity::Warning,
+        );
+        self.console.end(machine.screen(), &mut |out| {
+            write!(
+                out,
+                "\n  The server has ended. {outcome}\n\n  \
+                 You may switch the PC off now, or press a key to restart it.\n"
+            )
+        });
+    }
+
+    /// Whether a key was pressed.
+    pub fn any_key(machine: &mut impl Machine) -> bool {
+        machine.key().is_some_and(|key: Key| key != Key::PageDown)
+    }
+}
+
+/// Milliseconds for the log file's last lines: a floppy drive may have to start.
+const FINISH_LOG: u64 = 5_000;
+
+/// The desk, lent to the sessions.
+pub struct Desktop<'d, 'a, M> {
+    desk: &'d mut Desk<'a>,
+    machine: &'d mut M,
+    now: Millis,
+    time: DateTime,
+}
+
+impl<M: Machine> Journal for Desktop<'_, '_, M> {
+    fn note(&mut self, source: &Source<'_>, event: &Event<'_>) {
+        let line = EventLine { source, event };
+        self.desk.line(self.machine, Some(self.time), format_args!("{line}"), Severity::Note);
+        if let Some(log) = &mut self.desk.log {
+            log.add(self.now, format_args!("{} {line}", self.time));
+        }
+        if let Event::LoggedIn { .. } = event {
+            self.desk.console.beeper().login(self.now);
+        }
+    }
+}
+
+/// A line under way; what does not fit is cut.
+struct Cut(heapless::Vec<u8, LINE>);
+
+impl Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.0.capacity() - self.0.len();
+        let text = text.as_bytes();
+        let _ = self.0.extend_from_slice(text.get(..room).unwrap_or(text));
+        Ok(())
+    }
+}

@@ -3,4 +3,9 @@
 //! Implements the traits that `block` and `net` declare. Each file says which chip it drives and
 //! which data sheet it follows.
 
+pub mod pit;
 pub mod ports;
+pub mod rtc;
+pub mod speaker;
+pub mod uart;
+pub mod vga;

@@ -2,9 +2,24 @@
 //!
 //! The assembly, in order: boot.s (boot sector), stage2.s (second stage), entry.s (protected mode,
 //! BIOS thunk, interrupts, memcpy). The map of low memory is in targets/kernel.ld.
+//!
+//! What always holds: one thread of control; interrupt handlers are entry.s's and touch no object
+//! of Rust's; BIOS calls run in real mode with interrupts on and see the PICs as the BIOS left them.
 
-pub mod early;
-pub mod fault;
+pub mod bios;
+pub mod bios_disk;
+pub mod clock;
+pub mod display;
+mod early;
+mod fault;
+pub mod geometry;
+pub mod interrupt;
+pub mod keyboard;
+pub mod log;
+pub mod low;
+pub mod memory;
+pub mod pc;
+pub mod ports;
 
 use core::arch::global_asm;
 

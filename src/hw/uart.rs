@@ -1,0 +1,89 @@
+//! 8250 to 16550A UART, polled.
+//!
+//! Source: National Semiconductor PC16550D data sheet. The 8250 of the first PCs has no FIFO and no
+//! scratch register; its divisor latch reads back, which tells that a UART is there.
+
+use super::ports::Ports;
+
+/// First port of COM1 by IBM's assignment.
+pub const COM1: u16 = 0x3F8;
+/// Fastest rate of a PC's UART (1.8432 MHz / 16).
+pub const MAX_BAUD: u32 = 115_200;
+
+const DATA: u16 = 0;
+const INTERRUPT_ENABLE: u16 = 1;
+const FIFO_CONTROL: u16 = 2;
+const INTERRUPT_ID: u16 = 2;
+const LINE_CONTROL: u16 = 3;
+const MODEM_CONTROL: u16 = 4;
+const LINE_STATUS: u16 = 5;
+
+const DIVISOR_LATCH: u8 = 0x80;
+const EIGHT_N_ONE: u8 = 0x03;
+const FIFO_ON_AND_CLEAR: u8 = 0x07;
+const FIFO_WORKS: u8 = 0xC0;
+const DTR_RTS: u8 = 0x03;
+const DATA_READY: u8 = 0x01;
+const TRANSMITTER_EMPTY: u8 = 0x20;
+
+/// An initialised UART.
+pub struct Uart<P> {
+    ports: P,
+    base: u16,
+    /// Bytes that the transmitter takes when it says that it is empty.
+    burst: usize,
+}
+
+impl<P: Ports> Uart<P> {
+    /// Sets the UART at `base` to `baud`, 8 data bits, no parity, 1 stop bit, DTR and RTS on, no
+    /// interrupts. `None` when there is no UART or the rate is out of range.
+    pub fn new(mut ports: P, base: u16, baud: u32) -> Option<Uart<P>> {
+        let divisor = u16::try_from(MAX_BAUD.checked_div(baud)?).ok().filter(|&d| d > 0)?;
+        let [low, high] = divisor.to_le_bytes();
+        ports.outb(base + INTERRUPT_ENABLE, 0);
+        ports.outb(base + LINE_CONTROL, DIVISOR_LATCH);
+        ports.outb(base + DATA, !low);
+        ports.outb(base + INTERRUPT_ENABLE, high);
+        let there = ports.inb(base + DATA) == !low;
+        ports.outb(base + DATA, low);
+        let there =
+            there && ports.inb(base + DATA) == low && ports.inb(base + INTERRUPT_ENABLE) == high;
+        if !there {
+            return None;
+        }
+        ports.outb(base + LINE_CONTROL, EIGHT_N_ONE);
+        ports.outb(base + FIFO_CONTROL, FIFO_ON_AND_CLEAR);
+        ports.outb(base + MODEM_CONTROL, DTR_RTS);
+        // The 16550 without A has a broken FIFO and shows one bit only.
+        let fifo = ports.inb(base + INTERRUPT_ID) & FIFO_WORKS == FIFO_WORKS;
+        if !fifo {
+            ports.outb(base + FIFO_CONTROL, 0);
+        }
+        Some(Uart { ports, base, burst: if fifo { 16 } else { 1 } })
+    }
+
+    /// Hands the transmitter what it takes of `bytes` without waiting; how many that were.
+    pub fn write(&mut self, bytes: &[u8]) -> usize {
+        if self.ports.inb(self.base + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
+            return 0;
+        }
+        let count = bytes.len().min(self.burst);
+        for &byte in bytes.iter().take(count) {
+            self.ports.outb(self.base + DATA, byte);
+        }
+        count
+    }
+
+    /// Fills `buffer` with what was received; how many bytes that were.
+    pub fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let mut count = 0;
+        for slot in buffer {
+            if self.ports.inb(self.base + LINE_STATUS) & DATA_READY == 0 {
+                break;
+            }
+            *slot = self.ports.inb(self.base + DATA);
+            count += 1;
+        }
+        count
+    }
+}

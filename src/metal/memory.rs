@@ -1,0 +1,122 @@
+//! The arena: what conventional memory the kernel leaves, and all extended memory that the BIOS
+//! tells of (E820h; else E801h; else 88h).
+
+use core::mem::MaybeUninit;
+use core::slice;
+
+use ftpsrv::memory::{Memory, OutOfMemory};
+
+use super::low;
+
+const MEGABYTE: u64 = 0x10_0000;
+const RANGES: usize = 8;
+
+unsafe extern "C" {
+    static _end: u8;
+}
+
+/// Free memory from `next` to `end`, addresses.
+#[derive(Clone, Copy)]
+struct Range {
+    next: usize,
+    end: usize,
+}
+
+/// All free memory.
+pub struct Arena {
+    ranges: [Range; RANGES],
+    count: usize,
+}
+
+impl Arena {
+    /// The machine's memory. Called once: a second arena would give out the same memory again.
+    ///
+    /// # Safety
+    /// Nobody else uses memory from `_end` to the top of conventional memory, or above 1 MB.
+    pub unsafe fn new() -> Arena {
+        let mut arena = Arena { ranges: [Range { next: 0, end: 0 }; RANGES], count: 0 };
+        let conventional = usize::from(low::read::<u16>(low::CONVENTIONAL_KB)) * 1024;
+        arena.add(&raw const _end as u64, conventional as u64);
+        arena.add_map();
+        if arena.count < 2 {
+            arena.add_sizes();
+        }
+        arena
+    }
+
+    /// Extended memory, from the map of INT 15h function E820h.
+    fn add_map(&mut self) {
+        let entries = usize::from(low::read::<u16>(low::MAP_COUNT)).min(32);
+        for entry in (0..entries).map(|index| low::MAP + index * 20) {
+            let base: u64 = low::read(entry);
+            let length: u64 = low::read(entry + 8);
+            let usable = low::read::<u32>(entry + 16) == 1;
+            if usable {
+                self.add(base.max(MEGABYTE), base.saturating_add(length));
+            }
+        }
+    }
+
+    /// Extended memory, from the sizes that functions E801h and 88h give.
+    fn add_sizes(&mut self) {
+        let below_16m = u64::from(low::read::<u16>(low::EXTENDED_KB_E801));
+        let above_16m = u64::from(low::read::<u16>(low::EXTENDED_64K_E801));
+        let simple = u64::from(low::read::<u16>(low::EXTENDED_KB_88));
+        let first = if below_16m > 0 { below_16m } else { simple };
+        self.add(MEGABYTE, MEGABYTE + first * 1024);
+        self.add(16 * MEGABYTE, 16 * MEGABYTE + above_16m * 0x1_0000);
+    }
+
+    fn add(&mut self, start: u64, end: u64) {
+        let end = end.min(0xFFFF_F000);
+        if let Some(range) = self.ranges.get_mut(self.count)
+            && end > start
+        {
+            *range = Range { next: start as usize, end: end as usize };
+            self.count += 1;
+        }
+    }
+
+    /// Bytes of free conventional and of free extended memory.
+    pub fn sizes(&self) -> (usize, usize) {
+        self.ranges.iter().fold((0, 0), |(low, high), range| {
+            let size = range.end - range.next;
+            if (range.end as u64) < MEGABYTE { (low + size, high) } else { (low, high + size) }
+        })
+    }
+}
+
+impl Memory<'static> for Arena {
+    fn slots<T: 'static>(
+        &mut self,
+        purpose: &'static str,
+        count: usize,
+        mut make: impl FnMut(usize) -> T,
+    ) -> Result<&'static mut [T], OutOfMemory> {
+        let align = align_of::<T>().max(4);
+        let wanted = count.saturating_mul(size_of::<T>());
+        let room = |range: &Range| range.end.saturating_sub(range.next.next_multiple_of(align));
+        // The smallest range that serves, so that large ones stay for what is large.
+        let fit = self.ranges.iter_mut().filter(|range| room(range) >= wanted);
+        let Some(range) = fit.min_by_key(|range| room(range)) else {
+            let available = self.ranges.iter().map(room).max().unwrap_or(0);
+            return Err(OutOfMemory { purpose, wanted, available });
+        };
+        let start = range.next.next_multiple_of(align);
+        range.next = start + wanted;
+        let first = core::ptr::with_exposed_provenance_mut::<MaybeUninit<T>>(start);
+        // SAFETY: the range is memory that nobody else has (`Arena::new`), aligned, `count` values
+        // long, and given out once.
+        let slots = unsafe { slice::from_raw_parts_mut(first, count) };
+        for (index, slot) in slots.iter_mut().enumerate() {
+            slot.write(make(index));
+        }
+        // SAFETY: every slot was written above.
+        Ok(unsafe { slice::from_raw_parts_mut(first.cast(), count) })
+    }
+
+    fn free(&self) -> usize {
+        let (low, high) = self.sizes();
+        low + high
+    }
+}

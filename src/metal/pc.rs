@@ -1,0 +1,178 @@
+//! The PC as the server sees it.
+
+use core::arch::asm;
+
+use ftpsrv::console::{Key, TextScreen};
+use ftpsrv::hw::ports::Ports;
+use ftpsrv::hw::uart::{self, Uart};
+use ftpsrv::hw::{pit, rtc, speaker};
+use ftpsrv::server::Machine;
+use ftpsrv::time::{DateTime, Millis};
+
+use super::clock::Clock;
+use super::display::Display;
+use super::ports::IoPorts;
+use super::{interrupt, keyboard, low};
+
+const SERIAL_QUEUE: usize = 1024;
+/// The RTC is read anew after so many milliseconds.
+const DATE_AGE: u64 = 200;
+
+/// The PC.
+pub struct Pc {
+    clock: Clock,
+    display: Option<Display>,
+    serial: Option<Uart<IoPorts>>,
+    queue: [u8; SERIAL_QUEUE],
+    queue_start: usize,
+    queue_len: usize,
+    date: Option<(Millis, DateTime)>,
+    /// Something ends a HLT within milliseconds.
+    wakes: bool,
+}
+
+impl Pc {
+    /// Starts clock, COM1 and the interrupts; shows text on `display`.
+    pub fn new(display: Option<Display>) -> Pc {
+        let clock = Clock::start();
+        interrupt::enable();
+        Pc {
+            clock,
+            display,
+            serial: Uart::new(IoPorts, uart::COM1, uart::MAX_BAUD),
+            queue: [0; SERIAL_QUEUE],
+            queue_start: 0,
+            queue_len: 0,
+            date: None,
+            wakes: interrupt::start_rtc(),
+        }
+    }
+
+    /// The display's name.
+    pub fn display_name(&self) -> &'static str {
+        self.display.as_ref().map_or("none", |display| display.name)
+    }
+
+    /// Whether there is a UART at COM1.
+    pub fn has_serial(&self) -> bool {
+        self.serial.is_some()
+    }
+
+    /// Whether [`Machine::idle`] halts the CPU.
+    pub fn halts(&self) -> bool {
+        self.wakes
+    }
+
+    /// Leaves COM1 to somebody else: SLIP.
+    pub fn give_up_serial(&mut self) {
+        self.serial = None;
+    }
+
+    /// Lets the network card's interrupt end a HLT.
+    pub fn wake_on(&mut self, irq: u8) {
+        // The timer's, keyboard's, cascade's, floppy's and disks' lines are the BIOS's.
+        if matches!(irq, 3 | 4 | 5 | 7 | 9 | 10 | 11 | 12) {
+            interrupt::open(irq);
+        }
+    }
+}
+
+impl Machine for Pc {
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    fn date_time(&mut self) -> DateTime {
+        let now = self.now();
+        if let Some((read, date)) = self.date
+            && now.since(read) < DATE_AGE
+        {
+            return date;
+        }
+        let date = rtc::date_time(&mut IoPorts).unwrap_or(DateTime::EPOCH);
+        self.date = Some((now, date));
+        date
+    }
+
+    fn key(&mut self) -> Option<Key> {
+        keyboard::key()
+    }
+
+    fn screen(&mut self) -> Option<&mut dyn TextScreen> {
+        self.display.as_mut().map(|display| &mut display.screen as &mut dyn TextScreen)
+    }
+
+    fn serial(&mut self, bytes: &[u8]) {
+        if self.serial.is_none() {
+            return;
+        }
+        for &byte in bytes {
+            if let Some(slot) =
+                self.queue.get_mut((self.queue_start + self.queue_len) % SERIAL_QUEUE)
+                && self.queue_len < SERIAL_QUEUE
+            {
+                *slot = byte;
+                self.queue_len += 1;
+            }
+        }
+        self.poll();
+    }
+
+    fn poll(&mut self) {
+        interrupt::check_stack();
+        let Some(serial) = &mut self.serial else { return };
+        while self.queue_len > 0 {
+            let end = (self.queue_start + self.queue_len).min(SERIAL_QUEUE);
+            let taken = serial.write(self.queue.get(self.queue_start..end).unwrap_or_default());
+            if taken == 0 {
+                return;
+            }
+            self.queue_start = (self.queue_start + taken) % SERIAL_QUEUE;
+            self.queue_len -= taken;
+        }
+    }
+
+    fn tone(&mut self, hertz: u16) {
+        speaker::tone(&mut IoPorts, hertz);
+    }
+
+    /// Without an RTC that wakes the CPU it does not sleep: a client would wait for the timer's tick.
+    fn idle(&mut self) {
+        if self.wakes && self.queue_len == 0 {
+            interrupt::rearm();
+            interrupt::halt();
+        }
+    }
+
+    fn entropy(&mut self) -> u64 {
+        let mut state = u64::from(low::read::<u32>(low::TICKS)) << 32;
+        if let Some(date) = rtc::date_time(&mut IoPorts) {
+            state ^= u64::from(date.to_seconds());
+        }
+        for _ in 0..8 {
+            // The two clocks drift against each other and against memory refresh.
+            state = (state ^ u64::from(pit::elapsed(&mut IoPorts)))
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(23);
+        }
+        state
+    }
+
+    fn restart(&mut self) -> ! {
+        const WARM: u16 = 0x1234;
+        low::write(low::RESET_FLAG, WARM);
+        rtc::stop_periodic(&mut IoPorts);
+        // The keyboard controller pulses the CPU's reset line; where there is none, port 92h does, or
+        // an exception without a table.
+        IoPorts.outb(0x64, 0xFE);
+        IoPorts.delay_us(10_000);
+        let fast = IoPorts.inb(0x92);
+        if fast != 0xFF {
+            IoPorts.outb(0x92, fast | 1);
+            IoPorts.delay_us(10_000);
+        }
+        let nothing = [0u16; 3];
+        // SAFETY: the PC is to go down.
+        unsafe { asm!("cli", "lidt [{}]", "int 3", in(reg) &nothing, options(noreturn)) };
+    }
+}

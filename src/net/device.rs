@@ -2,7 +2,9 @@
 //!
 //! May call `nic`, `packet`, `checksum`. A frame is fetched first and judged by the stack; only then does
 //! smoltcp see it through `receive`. A frame that the card cannot take at once waits in the buffer, and
-//! nothing is received until it is gone, so that an answer is never lost to a busy transmitter.
+//! on Ethernet nothing is received until it is gone, a millisecond later: no answer is lost to a busy
+//! transmitter. A serial line is busy for seconds, and has to be read all the time: there a later answer
+//! replaces the one that waits, and TCP sends again what was lost.
 
 use smoltcp::phy::{
     Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
@@ -126,11 +128,11 @@ impl<'a> NicDevice<'a> {
         self.sender.flush() && self.sender.nic.can_send()
     }
 
-    /// Takes the next frame from the card; `None` when there is none, or when an answer to it might find
-    /// no room.
+    /// Takes the next frame from the card; `None` when there is none, or when the answer to an earlier one
+    /// still waits (Ethernet).
     pub(super) fn fetch(&mut self) -> Option<&[u8]> {
         self.fetched = 0;
-        if !self.sender.flush() {
+        if !self.sender.flush() && self.medium == Medium::Ethernet {
             return None;
         }
         self.fetched = self.sender.nic.receive(self.buffer)?;

@@ -205,3 +205,88 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet
     }
     Ok(Packet::Tcp(parsed))
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    const OWN: Identity = Identity {
+        class: Class::Ethernet,
+        station: [2, 0, 0, 0, 0, 1],
+        address: Some(Ipv4Addr::new(10, 0, 0, 2)),
+        broadcast: Ipv4Addr::new(10, 0, 0, 255),
+        dhcp: false,
+    };
+
+    /// A SYN of 10.0.0.10:4000 to port 21, with four bytes of options.
+    fn syn() -> Vec<u8> {
+        let mut frame = std::vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0];
+        frame.extend([0x45, 0, 0, 44, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 10, 10, 0, 0, 2]);
+        frame.extend([0x0f, 0xa0, 0, 21, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0x10, 0, 0, 0, 0, 0]);
+        frame.extend([2, 4, 5, 0xb4]);
+        let sum = !checksum::fold(checksum::add(0, &frame[14..34]));
+        frame[24..26].copy_from_slice(&sum.to_le_bytes());
+        let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], &frame[34..]);
+        frame[50..52].copy_from_slice(&sum.to_le_bytes());
+        frame
+    }
+
+    #[test]
+    fn a_good_segment_is_recognised_with_and_without_padding() {
+        let expected = Ok(Packet::Tcp(Segment {
+            source: Ipv4Addr::new(10, 0, 0, 10),
+            source_port: 4000,
+            port: 21,
+            flags: 2,
+            window: 4096,
+        }));
+        let mut frame = syn();
+        assert_eq!(classify(&frame, &OWN), expected);
+        frame.extend([0xee; 7]);
+        assert_eq!(classify(&frame, &OWN), expected);
+        let line = Identity { class: Class::Slip, ..OWN };
+        assert_eq!(classify(&frame[14..], &line), expected);
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_noticed() {
+        let frame = syn();
+        for length in 0..frame.len() {
+            assert!(classify(&frame[..length], &OWN).is_err(), "cut at {length}");
+        }
+        for bit in 14 * 8..frame.len() * 8 {
+            let mut frame = frame.clone();
+            frame[bit / 8] ^= 1 << (bit % 8);
+            assert!(classify(&frame, &OWN).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn flags_that_no_tcp_sends_are_refused() {
+        for flags in 0..=63u8 {
+            let mut frame = syn();
+            frame[47] = flags;
+            frame[50..52].fill(0);
+            let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], &frame[34..]);
+            frame[50..52].copy_from_slice(&sum.to_le_bytes());
+            let legal = (flags & 7).count_ones() <= 1 && flags & 0x16 != 0;
+            assert_eq!(classify(&frame, &OWN).is_ok(), legal, "{flags:#x}");
+        }
+    }
+
+    #[test]
+    fn without_an_address_nothing_is_for_us_but_dhcp() {
+        let nobody = Identity { address: None, dhcp: true, ..OWN };
+        assert_eq!(classify(&syn(), &nobody), Err(Reject::NotForUs));
+        let mut frame = std::vec![0xff; 6];
+        frame.extend([2, 0, 0, 0, 0, 9, 8, 0]);
+        frame.extend([0x45, 0, 0, 36, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 255, 255, 255, 255]);
+        frame.extend([0, 67, 0, 68, 0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let sum = !checksum::fold(checksum::add(0, &frame[14..34]));
+        frame[24..26].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(classify(&frame, &nobody), Ok(Packet::Dhcp));
+        assert_eq!(classify(&frame, &OWN), Err(Reject::NotForUs));
+    }
+}

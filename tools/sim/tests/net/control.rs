@@ -1,6 +1,6 @@
 //! The control port: many clients, full house, half-closed and dead ones.
 
-use crate::rig::{CONTROL, Rig, SERVER};
+use crate::rig::{CONTROL, Rig, SERVER, plan};
 use sim::network::STATION;
 
 #[test]
@@ -46,4 +46,32 @@ fn a_client_talks_to_its_session() {
     rig.until("the end", 1000, |rig| rig.alice.is_over(connection));
     assert_eq!(rig.alice.received(connection), b"221 bye\r\n");
     assert!(rig.stack.control(slot).is_none());
+}
+
+#[test]
+fn a_busy_transmitter_loses_no_answer() {
+    let mut rig = Rig::with(&plan(), |nic| nic.transmit_rate = Some(1));
+    rig.login();
+    for _ in 0..20 {
+        rig.alice.ping(SERVER, STATION, 100);
+    }
+    rig.run(40);
+    assert_eq!(rig.alice.pongs(), 20);
+}
+
+#[test]
+fn replies_longer_than_the_buffer_arrive_whole() {
+    let mut rig = Rig::new();
+    let (connection, slot) = rig.login();
+    let reply: Vec<u8> = (0..20_000u32).map(|index| index as u8).collect();
+    let mut sent = 0;
+    rig.until("the reply", 1_000, |rig| {
+        let mut port = rig.stack.control(slot).unwrap();
+        let room = port.room();
+        let queued = port.send(&reply[sent..]);
+        assert_eq!(queued, room.min(reply.len() - sent));
+        sent += queued;
+        rig.alice.received(connection).len() == reply.len()
+    });
+    assert_eq!(rig.alice.received(connection), reply);
 }

@@ -2,6 +2,9 @@
 //!
 //! May call `time` and `memory`. Nothing here knows what a file is.
 
+pub mod cache;
 pub mod device;
+pub mod partition;
 
+pub use cache::{Cache, CacheError, CacheSize};
 pub use device::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};

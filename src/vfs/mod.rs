@@ -3,12 +3,14 @@
 //! May call `fat` and `block`. [`provider::Provider`] is the only way to a file, and takes only a
 //! [`path::ResolvedPath`], which only a [`sandbox::Sandbox`] makes.
 
+pub mod drives;
 pub mod path;
 pub mod pattern;
 pub mod permission;
 pub mod provider;
 pub mod sandbox;
 
+pub use drives::{Drives, DrivesSize};
 pub use path::{Drive, PathError, ResolvedPath, UserPath};
 pub use pattern::Pattern;
 pub use permission::{Incoming, Permission, Permissions};

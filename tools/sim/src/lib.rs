@@ -2,7 +2,10 @@
 //! other end, models of chips. The tests in tests/ run the real server on it.
 
 pub mod client;
+pub mod disk;
+pub mod fat_image;
 pub mod memory;
 pub mod network;
 pub mod pc;
+pub mod rig;
 pub mod scripted_link;

@@ -1,0 +1,629 @@
+//! The sector cache of all volumes: the only way from a file system to a disk.
+//!
+//! May call `block::device`. Lines of several sectors, in three classes that do not push each other
+//! out: allocation tables (written back in batches), directories (written through, never dirty) and
+//! single data sectors (the ragged ends of files). Everything larger goes past the cache.
+//!
+//! Every command to a disk is charged against a budget that the caller sets for each slice of work;
+//! when it is used up the answer is [`CacheError::Again`], before anything was done.
+
+use super::device::{DiskError, DiskId, Disks, Lba, SECTOR};
+use crate::memory::{Memory, OutOfMemory};
+
+/// Which part of the cache a sector belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Allocation tables.
+    Table,
+    /// Directories.
+    Directory,
+    /// Pieces of files that do not fill a sector.
+    Data,
+}
+
+/// A stretch of a disk that is cached in lines counted from its start. A sector must always be
+/// asked for with the same region.
+#[derive(Debug, Clone, Copy)]
+pub struct Region {
+    /// The disk.
+    pub disk: DiskId,
+    /// First sector.
+    pub start: u32,
+    /// Number of sectors; lines end there.
+    pub sectors: u32,
+    /// Where it belongs.
+    pub class: Class,
+    /// Sectors from a sector to its second copy, which is written first; 0: there is none.
+    pub mirror: u32,
+}
+
+/// Why a sector is not to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheError {
+    /// The slice's commands are used up.
+    Again,
+    /// The disk failed.
+    Disk(DiskError),
+}
+
+impl From<DiskError> for CacheError {
+    fn from(error: DiskError) -> CacheError {
+        CacheError::Disk(error)
+    }
+}
+
+/// A sector in the cache; good until the next call that may read another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    line: u8,
+    sector: u8,
+}
+
+/// Whose data a dirty sector is: the number of a file handle, below 32.
+pub type Owner = u8;
+
+#[derive(Clone, Copy)]
+struct Line {
+    disk: DiskId,
+    base: u32,
+    /// Bit n: sector n is here.
+    valid: u8,
+    /// Bit n: sector n is newer than the disk's.
+    dirty: u8,
+    /// Bit n: sector n is newer than the second copy.
+    mirror_dirty: u8,
+    mirror: u32,
+    stamp: u32,
+    owner: Owner,
+}
+
+const EMPTY: Line = Line {
+    disk: DiskId(0xFF),
+    base: 0,
+    valid: 0,
+    dirty: 0,
+    mirror_dirty: 0,
+    mirror: 0,
+    stamp: 0,
+    owner: 0,
+};
+
+/// The lines of one class.
+#[derive(Clone, Copy)]
+struct Share {
+    first: u8,
+    lines: u8,
+    /// Sectors of a line: 1 to 8.
+    sectors: u8,
+    /// Offset of the first line's bytes.
+    offset: usize,
+    /// The line that was hit last.
+    last: u8,
+}
+
+/// How memory is divided.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheSize {
+    /// Lines and sectors a line for tables: at least 4 lines, of 1 to 8 sectors.
+    pub tables: (u8, u8),
+    /// The same for directories: at least 2 lines.
+    pub directories: (u8, u8),
+    /// Single data sectors: at least 2.
+    pub data: u8,
+    /// Sectors of the buffer for long runs of table sectors and for zeroing: at least 1.
+    pub scratch: u8,
+}
+
+impl CacheSize {
+    /// Divides about `bytes` (12 KB is the least that is used).
+    pub const fn of(bytes: usize) -> CacheSize {
+        if bytes >= 28 * 1024 {
+            CacheSize { tables: (4, 4), directories: (3, 8), data: 8, scratch: 8 }
+        } else if bytes >= 20 * 1024 {
+            CacheSize { tables: (4, 4), directories: (3, 4), data: 6, scratch: 6 }
+        } else {
+            CacheSize { tables: (4, 2), directories: (3, 2), data: 4, scratch: 4 }
+        }
+    }
+
+    const fn sectors(&self) -> usize {
+        self.tables.0 as usize * self.tables.1 as usize
+            + self.directories.0 as usize * self.directories.1 as usize
+            + self.data as usize
+    }
+}
+
+/// The cache and the disks behind it.
+pub struct Cache<'a> {
+    disks: &'a mut dyn Disks,
+    bytes: &'a mut [u8],
+    scratch: &'a mut [u8],
+    lines: &'a mut [Line],
+    shares: [Share; 3],
+    budget: u16,
+    clock: u32,
+    /// Bit n: a data sector of owner n could not be written when its line was needed.
+    failed: u32,
+}
+
+impl<'a> Cache<'a> {
+    /// Takes the memory.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn new(
+        disks: &'a mut dyn Disks,
+        memory: &mut impl Memory<'a>,
+        size: CacheSize,
+    ) -> Result<Cache<'a>, OutOfMemory> {
+        let lines = usize::from(size.tables.0) + usize::from(size.directories.0);
+        let lines = lines + usize::from(size.data);
+        let table_bytes = usize::from(size.tables.0) * usize::from(size.tables.1) * SECTOR;
+        let directory_bytes =
+            usize::from(size.directories.0) * usize::from(size.directories.1) * SECTOR;
+        let share =
+            |first, (lines, sectors), offset| Share { first, lines, sectors, offset, last: first };
+        Ok(Cache {
+            disks,
+            bytes: memory.bytes("the sector cache", size.sectors() * SECTOR)?,
+            scratch: memory.bytes("the sector cache", usize::from(size.scratch) * SECTOR)?,
+            lines: memory.slots("the sector cache", lines, |_| EMPTY)?,
+            shares: [
+                share(0, size.tables, 0),
+                share(size.tables.0, size.directories, table_bytes),
+                share(
+                    size.tables.0 + size.directories.0,
+                    (size.data, 1),
+                    table_bytes + directory_bytes,
+                ),
+            ],
+            budget: 0,
+            clock: 0,
+            failed: 0,
+        })
+    }
+
+    /// Begins a slice that may give the disks `commands` commands.
+    pub fn begin(&mut self, commands: u16) {
+        self.budget = commands;
+    }
+
+    /// The disks, for what is no transfer.
+    pub fn disks(&mut self) -> &mut dyn Disks {
+        self.disks
+    }
+
+    /// As [`Cache::disks`], to look only.
+    pub fn disks_ref(&self) -> &dyn Disks {
+        self.disks
+    }
+
+    fn charge(&mut self) -> Result<(), CacheError> {
+        self.budget = self.budget.checked_sub(1).ok_or(CacheError::Again)?;
+        Ok(())
+    }
+
+    // ---- Single sectors ----
+
+    /// The sector `lba` of `region`, read if it is not here.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn sector(&mut self, region: &Region, lba: u32) -> Result<Slot, CacheError> {
+        self.fetch(region, lba, true)
+    }
+
+    /// As [`Cache::sector`] for a sector whose content does not matter: it is zeros if it is not here.
+    ///
+    /// # Errors
+    /// [`CacheError`]: to make room, a dirty sector may have to be written.
+    pub fn blank(&mut self, region: &Region, lba: u32) -> Result<Slot, CacheError> {
+        self.fetch(region, lba, false)
+    }
+
+    fn fetch(&mut self, region: &Region, lba: u32, read: bool) -> Result<Slot, CacheError> {
+        let class = region.class as usize;
+        let width = u32::from(self.shares[class].sectors);
+        let inside = lba.wrapping_sub(region.start);
+        if inside >= region.sectors {
+            return Err(CacheError::Disk(DiskError::OutOfRange));
+        }
+        let base = lba - inside % width;
+        let slot_in = |line| Slot { line, sector: (lba - base) as u8 };
+        let line = match self.find(class, region.disk, base) {
+            Some(line) => line,
+            None => self.make_room(class, region, base)?,
+        };
+        let slot = slot_in(line);
+        self.clock = self.clock.wrapping_add(1);
+        self.shares[class].last = line;
+        self.lines[usize::from(line)].stamp = self.clock;
+        let bit = 1 << slot.sector;
+        if self.lines[usize::from(line)].valid & bit == 0 {
+            if read {
+                let count = width.min(region.start + region.sectors - base) as u8;
+                self.fill(line, slot.sector, count)?;
+            } else {
+                self.bytes_mut(slot).fill(0);
+                self.lines[usize::from(line)].valid |= bit;
+            }
+        }
+        Ok(slot)
+    }
+
+    fn find(&self, class: usize, disk: DiskId, base: u32) -> Option<u8> {
+        let share = &self.shares[class];
+        let is_it = |&line: &u8| {
+            let line = &self.lines[usize::from(line)];
+            line.base == base && line.disk == disk && line.valid != 0
+        };
+        Some(share.last)
+            .filter(is_it)
+            .or_else(|| (share.first..share.first + share.lines).find(is_it))
+    }
+
+    /// A line of the class for `base`: the one longest unused, and rather a clean one.
+    fn make_room(&mut self, class: usize, region: &Region, base: u32) -> Result<u8, CacheError> {
+        let share = self.shares[class];
+        let clock = self.clock;
+        let victim = (share.first..share.first + share.lines)
+            .max_by_key(|&line| {
+                let line = &self.lines[usize::from(line)];
+                let clean = line.dirty | line.mirror_dirty == 0;
+                let age = clock.wrapping_sub(line.stamp);
+                // What was touched just now is about to be changed together with this one.
+                (line.valid == 0 || age > 6, clean, age)
+            })
+            .ok_or(CacheError::Disk(DiskError::OutOfRange))?;
+        if class == Class::Data as usize {
+            self.evict_data(victim)?;
+        }
+        self.write_line(victim)?;
+        self.lines[usize::from(victim)] =
+            Line { disk: region.disk, base, mirror: region.mirror, ..EMPTY };
+        Ok(victim)
+    }
+
+    /// Writes a data sector that must make room. A failure is its owner's, not the caller's.
+    fn evict_data(&mut self, line: u8) -> Result<(), CacheError> {
+        match self.write_line(line) {
+            Err(CacheError::Disk(_)) => {
+                let line = &mut self.lines[usize::from(line)];
+                self.failed |= 1 << line.owner;
+                *line = EMPTY;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Reads what is missing of a line's first `count` sectors; only `wanted` when it already has some,
+    /// or when the whole cannot be read.
+    fn fill(&mut self, line: u8, wanted: u8, count: u8) -> Result<(), CacheError> {
+        let Line { disk, base, valid, mirror, .. } = self.lines[usize::from(line)];
+        self.charge()?;
+        let whole = self.span(Slot { line, sector: 0 }, count);
+        if valid == 0
+            && count > 1
+            && self.disks.read(disk, Lba(base), &mut self.bytes[whole]).is_ok()
+        {
+            self.lines[usize::from(line)].valid = ((1u16 << count) - 1) as u8;
+            return Ok(());
+        }
+        let single = self.span(Slot { line, sector: wanted }, 1);
+        let lba = base + u32::from(wanted);
+        let mut result = self.disks.read(disk, Lba(lba), &mut self.bytes[single.clone()]);
+        if mirror != 0 && matches!(result, Err(DiskError::Failed { .. })) {
+            result = self.disks.read(disk, Lba(lba + mirror), &mut self.bytes[single]);
+        }
+        result?;
+        self.lines[usize::from(line)].valid |= 1 << wanted;
+        Ok(())
+    }
+
+    fn span(&self, slot: Slot, sectors: u8) -> core::ops::Range<usize> {
+        let share =
+            self.shares.iter().rfind(|share| slot.line >= share.first).unwrap_or(&self.shares[0]);
+        let line = usize::from(slot.line - share.first) * usize::from(share.sectors);
+        let start = share.offset + (line + usize::from(slot.sector)) * SECTOR;
+        start..start + usize::from(sectors) * SECTOR
+    }
+
+    /// A sector's 512 bytes.
+    pub fn bytes(&self, slot: Slot) -> &[u8] {
+        let span = self.span(slot, 1);
+        &self.bytes[span]
+    }
+
+    /// A sector's 512 bytes to change; [`Cache::mark`] or [`Cache::write_through`] must follow.
+    pub fn bytes_mut(&mut self, slot: Slot) -> &mut [u8] {
+        let span = self.span(slot, 1);
+        &mut self.bytes[span]
+    }
+
+    /// Notes that a sector was changed and is to be written some time.
+    pub fn mark(&mut self, slot: Slot, owner: Owner) {
+        let line = &mut self.lines[usize::from(slot.line)];
+        line.dirty |= 1 << slot.sector;
+        line.owner = owner;
+        if line.mirror != 0 {
+            line.mirror_dirty |= 1 << slot.sector;
+        }
+    }
+
+    /// Whether a command may still be given: to be asked before changing what must be written at once.
+    ///
+    /// # Errors
+    /// [`CacheError::Again`] when not.
+    pub fn may_command(&self) -> Result<(), CacheError> {
+        if self.budget == 0 { Err(CacheError::Again) } else { Ok(()) }
+    }
+
+    /// Writes a changed sector now. When it fails the sector leaves the cache, so that the disk's old
+    /// content counts.
+    ///
+    /// # Errors
+    /// [`CacheError::Disk`]; [`CacheError::Again`] unless [`Cache::may_command`] was asked.
+    pub fn write_through(&mut self, slot: Slot) -> Result<(), CacheError> {
+        self.charge()?;
+        let Line { disk, base, .. } = self.lines[usize::from(slot.line)];
+        let lba = Lba(base + u32::from(slot.sector));
+        let span = self.span(slot, 1);
+        let result = self.disks.write(disk, lba, &self.bytes[span]);
+        if result.is_err() {
+            self.lines[usize::from(slot.line)].valid &= !(1 << slot.sector);
+        }
+        Ok(result?)
+    }
+
+    // ---- Writing back ----
+
+    /// Writes one line's dirty sectors: second copies, then the first.
+    fn write_line(&mut self, line: u8) -> Result<(), CacheError> {
+        loop {
+            let Line { disk, base, dirty, mirror_dirty, mirror, .. } =
+                self.lines[usize::from(line)];
+            let (mask, offset) =
+                if mirror_dirty != 0 { (mirror_dirty, mirror) } else { (dirty, 0) };
+            if mask == 0 {
+                return Ok(());
+            }
+            self.charge()?;
+            let first = mask.trailing_zeros();
+            let count = (!(u32::from(mask) >> first)).trailing_zeros();
+            let span = self.span(Slot { line, sector: first as u8 }, count as u8);
+            let lba = base + first + offset;
+            if line >= self.shares[Class::Data as usize].first {
+                self.outdate_directories(disk, lba, lba + count);
+            }
+            self.disks.write(disk, Lba(lba), &self.bytes[span])?;
+            let written = !((((1u32 << count) - 1) << first) as u8);
+            let line = &mut self.lines[usize::from(line)];
+            if mirror_dirty != 0 {
+                line.mirror_dirty &= written;
+            } else {
+                line.dirty &= written;
+            }
+        }
+    }
+
+    /// Writes all dirty table sectors from `start` to before `end`.
+    ///
+    /// # Errors
+    /// [`CacheError`]; what was not written stays dirty.
+    pub fn flush_tables(&mut self, disk: DiskId, start: u32, end: u32) -> Result<(), CacheError> {
+        let share = self.shares[Class::Table as usize];
+        for number in share.first..share.first + share.lines {
+            let line = &self.lines[usize::from(number)];
+            if line.disk == disk && line.base >= start && line.base < end {
+                self.write_line(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all dirty data sectors of `owner`.
+    ///
+    /// # Errors
+    /// [`CacheError`]; also when one of them could not be written earlier.
+    pub fn flush_data(&mut self, owner: Owner) -> Result<(), CacheError> {
+        self.check(owner)?;
+        let share = self.shares[Class::Data as usize];
+        for number in share.first..share.first + share.lines {
+            let line = &self.lines[usize::from(number)];
+            if line.dirty != 0 && line.owner == owner {
+                self.write_line(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all of `owner`'s data that had to leave the cache reached the disk.
+    ///
+    /// # Errors
+    /// [`CacheError::Disk`] when not.
+    pub fn check(&self, owner: Owner) -> Result<(), CacheError> {
+        match self.failed & 1 << owner {
+            0 => Ok(()),
+            _ => Err(CacheError::Disk(DiskError::Failed { code: 0 })),
+        }
+    }
+
+    /// Forgets `owner`'s unwritten data and failures: its handle is closed.
+    pub fn release(&mut self, owner: Owner) {
+        self.failed &= !(1 << owner);
+        let share = self.shares[Class::Data as usize];
+        for number in share.first..share.first + share.lines {
+            let line = &mut self.lines[usize::from(number)];
+            if line.dirty != 0 && line.owner == owner {
+                *line = EMPTY;
+            }
+        }
+    }
+
+    /// Forgets everything of `disk` from `start` to before `end`, written or not.
+    pub fn forget(&mut self, disk: DiskId, start: u32, end: u32) {
+        for line in self.lines.iter_mut() {
+            if line.disk == disk && line.base >= start && line.base < end {
+                *line = EMPTY;
+            }
+        }
+    }
+
+    /// Whether a table sector between `start` and `end` waits to be written.
+    pub fn has_dirty_tables(&self, disk: DiskId, start: u32, end: u32) -> bool {
+        self.lines.iter().any(|line| {
+            line.dirty | line.mirror_dirty != 0
+                && line.disk == disk
+                && line.base >= start
+                && line.base < end
+        })
+    }
+
+    /// Returns when everything written is on the medium.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn barrier(&mut self, disk: DiskId) -> Result<(), CacheError> {
+        self.charge()?;
+        Ok(self.disks.flush(disk)?)
+    }
+
+    // ---- Past the cache ----
+
+    /// Reads whole sectors into the caller's buffer. Dirty data sectors among them are written first.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn read(&mut self, disk: DiskId, lba: u32, buffer: &mut [u8]) -> Result<(), CacheError> {
+        let end = lba.saturating_add((buffer.len() / SECTOR) as u32);
+        let share = self.shares[Class::Data as usize];
+        for number in share.first..share.first + share.lines {
+            let line = &self.lines[usize::from(number)];
+            if line.dirty != 0 && line.disk == disk && line.base >= lba && line.base < end {
+                self.write_line(number)?;
+            }
+        }
+        self.charge()?;
+        Ok(self.disks.read(disk, Lba(lba), buffer)?)
+    }
+
+    /// Writes whole sectors from the caller's buffer. Cached ones among them are forgotten.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn write(&mut self, disk: DiskId, lba: u32, data: &[u8]) -> Result<(), CacheError> {
+        self.charge()?;
+        let end = lba.saturating_add((data.len() / SECTOR) as u32);
+        let share = self.shares[Class::Data as usize];
+        for number in share.first..share.first + share.lines {
+            let line = &mut self.lines[usize::from(number)];
+            if line.disk == disk && line.base >= lba && line.base < end {
+                *line = EMPTY;
+            }
+        }
+        self.outdate_directories(disk, lba, end);
+        Ok(self.disks.write(disk, Lba(lba), data)?)
+    }
+
+    /// Directory lines read ahead and so may hold sectors of files: those that change leave the cache.
+    fn outdate_directories(&mut self, disk: DiskId, start: u32, end: u32) {
+        let share = self.shares[Class::Directory as usize];
+        for number in share.first..share.first + share.lines {
+            let line = &mut self.lines[usize::from(number)];
+            for sector in (0..8).filter(|_| line.disk == disk) {
+                if (start..end).contains(&line.base.wrapping_add(sector)) {
+                    line.valid &= !(1 << sector);
+                }
+            }
+        }
+    }
+
+    /// Sectors that [`Cache::read_tables`] and [`Cache::write_zeros`] move at most.
+    pub fn scratch_sectors(&self) -> u32 {
+        (self.scratch.len() / SECTOR) as u32
+    }
+
+    /// Reads up to `sectors` sectors of tables in one command, newer ones in the cache counting, and
+    /// gives their bytes: for looking through long stretches without pushing anything out.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn read_tables(
+        &mut self,
+        disk: DiskId,
+        lba: u32,
+        sectors: u32,
+    ) -> Result<&[u8], CacheError> {
+        self.charge()?;
+        let sectors = sectors.min(self.scratch_sectors());
+        let length = sectors as usize * SECTOR;
+        self.disks.read(disk, Lba(lba), &mut self.scratch[..length])?;
+        let share = self.shares[Class::Table as usize];
+        for number in share.first..share.first + share.lines {
+            let line = self.lines[usize::from(number)];
+            for sector in (0..8).filter(|bit| line.dirty & 1 << bit != 0) {
+                let at = line.base.wrapping_add(sector).wrapping_sub(lba);
+                if line.disk == disk && at < sectors {
+                    let span = self.span(Slot { line: number, sector: sector as u8 }, 1);
+                    let at = at as usize * SECTOR;
+                    self.scratch[at..at + SECTOR].copy_from_slice(&self.bytes[span]);
+                }
+            }
+        }
+        Ok(&self.scratch[..length])
+    }
+
+    /// Writes up to `sectors` sectors of zeros, the first of which begins with `head`, in one command, and
+    /// says how many.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn write_zeros(
+        &mut self,
+        disk: DiskId,
+        lba: u32,
+        sectors: u32,
+        head: &[u8],
+    ) -> Result<u32, CacheError> {
+        self.charge()?;
+        let sectors = sectors.min(self.scratch_sectors());
+        self.outdate_directories(disk, lba, lba.saturating_add(sectors));
+        let bytes = &mut self.scratch[..sectors as usize * SECTOR];
+        bytes.fill(0);
+        if let Some(start) = bytes.get_mut(..head.len()) {
+            start.copy_from_slice(head);
+        }
+        self.disks.write(disk, Lba(lba), bytes)?;
+        Ok(sectors)
+    }
+
+    /// Reads one sector past the cache, to look at and to change with [`Cache::rewrite`].
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn peek(&mut self, disk: DiskId, lba: u32) -> Result<&mut [u8], CacheError> {
+        self.charge()?;
+        let sector = &mut self.scratch[..SECTOR];
+        self.disks.read(disk, Lba(lba), sector)?;
+        Ok(sector)
+    }
+
+    /// Changes one sector past the cache: reads, lets `change` change it, and writes it when that says
+    /// `true`. Two commands, charged as one.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn rewrite(
+        &mut self,
+        disk: DiskId,
+        lba: u32,
+        change: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Result<(), CacheError> {
+        let sector = self.peek(disk, lba)?;
+        if change(sector) {
+            self.disks.write(disk, Lba(lba), &self.scratch[..SECTOR])?;
+        }
+        Ok(())
+    }
+}

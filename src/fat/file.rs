@@ -1,0 +1,420 @@
+//! An open file: reading, writing and what makes it safe on the disk.
+//!
+//! May call `block`. Whole sectors go straight between the caller's buffer and the disk. Clusters that
+//! are new hang free until [`File::finish`]; only then the chain's old end, and at last the directory
+//! entry, name them. So whatever was cut off leaves the file as it was and some clusters that nobody names.
+
+use super::boot_sector::Geometry;
+use super::change::{Chain, write_failed};
+use super::dir::Place;
+use super::dirent::{Dirent, attribute};
+use super::error::FatError;
+use super::table::{END, Link};
+use super::volume::Volume;
+use crate::block::cache::{Class, Owner};
+use crate::block::{Cache, SECTOR};
+use crate::time::DateTime;
+
+/// How far [`File::finish`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    Data,
+    Table,
+    Join,
+    JoinTable,
+    Entry,
+    Barrier,
+}
+
+/// An open file.
+#[derive(Debug, Clone, Copy)]
+pub struct File {
+    /// Its directory entry.
+    pub place: Place,
+    /// The entry as it is on the disk.
+    pub entry: Dirent,
+    /// Bytes now.
+    pub size: u32,
+    /// Its number in the cache.
+    owner: Owner,
+    /// First cluster that the directory entry names; 0: none.
+    first: u32,
+    /// First of the new clusters; 0: none.
+    fresh: u32,
+    /// The cluster that the new ones follow; 0: they are the file's first.
+    joint: u32,
+    /// Clusters up to the last new one.
+    reached: u32,
+    /// A cluster's number in the file, and the cluster; 0: none.
+    hint: (u32, u32),
+    changed: bool,
+    stage: Finish,
+}
+
+impl File {
+    /// Opens the file of `entry`.
+    ///
+    /// # Errors
+    /// [`FatError::Damaged`] when size and first cluster contradict each other.
+    pub fn open(
+        geometry: &Geometry,
+        wide: bool,
+        place: Place,
+        entry: Dirent,
+    ) -> Result<File, FatError> {
+        let (first, size) = (entry.cluster(wide), entry.size());
+        let sound = if size == 0 {
+            first == 0 || geometry.is_cluster(first)
+        } else {
+            let clusters = size.div_ceil(geometry.cluster_bytes());
+            geometry.is_cluster(first) && clusters <= geometry.clusters
+        };
+        if !sound {
+            return Err(FatError::Damaged);
+        }
+        Ok(File {
+            place,
+            entry,
+            size,
+            owner: 0,
+            first,
+            fresh: 0,
+            joint: 0,
+            reached: 0,
+            hint: (0, 0),
+            changed: false,
+            stage: Finish::Data,
+        })
+    }
+
+    /// Gives the file its number in the cache: its handle's, below 32.
+    pub fn set_owner(&mut self, owner: Owner) {
+        self.owner = owner;
+    }
+
+    /// Whether [`File::finish`] has something to do.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    // ---- The chain ----
+
+    /// What follows `cluster` in this file.
+    fn next(
+        &self,
+        volume: &Volume,
+        cache: &mut Cache<'_>,
+        cluster: u32,
+    ) -> Result<Option<u32>, FatError> {
+        if self.fresh != 0 && cluster == self.joint {
+            return Ok(Some(self.fresh));
+        }
+        match volume.link(cache, cluster)? {
+            Link::Next(next) => Ok(Some(next)),
+            Link::End => Ok(None),
+            Link::Free | Link::Invalid => Err(FatError::Damaged),
+        }
+    }
+
+    /// Cluster number `index` of the file; `None` behind the last. Remembers how far it came.
+    fn cluster(
+        &mut self,
+        volume: &Volume,
+        cache: &mut Cache<'_>,
+        index: u32,
+    ) -> Result<Option<u32>, FatError> {
+        let start = if self.first != 0 { self.first } else { self.fresh };
+        if start == 0 {
+            return Ok(None);
+        }
+        if index > volume.geometry.clusters {
+            return Err(FatError::Damaged);
+        }
+        if self.hint.1 == 0 || self.hint.0 > index {
+            self.hint = (0, start);
+        }
+        while self.hint.0 < index {
+            match self.next(volume, cache, self.hint.1)? {
+                Some(next) => self.hint = (self.hint.0 + 1, next),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(self.hint.1))
+    }
+
+    /// Cluster number `index`, a new one where the file ends just before it.
+    fn cluster_to_write(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        index: u32,
+    ) -> Result<u32, FatError> {
+        if let Some(cluster) = self.cluster(volume, cache, index)? {
+            return Ok(cluster);
+        }
+        let before = match index {
+            0 => 0,
+            _ => self.cluster(volume, cache, index - 1)?.ok_or(FatError::Damaged)?,
+        };
+        let cluster = volume.find_free_near(cache, before)?;
+        // Both entries must be in the cache, so that nothing stops half-way.
+        if before != 0 {
+            volume.link(cache, before)?;
+        }
+        volume.link(cache, cluster)?;
+        volume.claim(cache, cluster)?;
+        if self.fresh == 0 {
+            (self.fresh, self.joint) = (cluster, before);
+        } else {
+            volume.set_link(cache, before, cluster)?;
+        }
+        self.reached = index + 1;
+        self.changed = true;
+        self.hint = (index, cluster);
+        Ok(cluster)
+    }
+
+    // ---- Reading and writing ----
+
+    /// Reads from `offset` on; 0 bytes at the end of the file.
+    ///
+    /// # Errors
+    /// [`FatError`].
+    pub fn read(
+        &mut self,
+        volume: &Volume,
+        cache: &mut Cache<'_>,
+        offset: u32,
+        buffer: &mut [u8],
+    ) -> Result<usize, FatError> {
+        let left = self.size.saturating_sub(offset) as usize;
+        if left == 0 || buffer.is_empty() {
+            return Ok(0);
+        }
+        let (index, inside) = split(&volume.geometry, offset);
+        let cluster = self.cluster(volume, cache, index)?.ok_or(FatError::Damaged)?;
+        let lba = volume.geometry.cluster_lba(cluster) + inside / SECTOR as u32;
+        let skip = inside as usize % SECTOR;
+        if skip != 0 || buffer.len() < SECTOR {
+            let slot = cache.sector(&volume.data_region(Class::Data), lba)?;
+            let count = left.min(buffer.len()).min(SECTOR - skip);
+            buffer[..count].copy_from_slice(&cache.bytes(slot)[skip..skip + count]);
+            return Ok(count);
+        }
+        let wanted = (buffer.len() / SECTOR).min(left.div_ceil(SECTOR));
+        let mut run = ((volume.geometry.cluster_bytes() - inside) as usize) / SECTOR;
+        let mut last = (index, cluster);
+        while run < wanted {
+            match self.cluster(volume, cache, last.0 + 1) {
+                Ok(Some(next)) if next == last.1 + 1 => last = (last.0 + 1, next),
+                _ => break,
+            }
+            run += volume.geometry.cluster_sectors as usize;
+        }
+        let bytes = run.min(wanted) * SECTOR;
+        cache.read(volume.disk, lba, &mut buffer[..bytes])?;
+        Ok(bytes.min(left))
+    }
+
+    /// Writes at `offset`, which is at most the file's size, and says how much was taken: at least one byte.
+    ///
+    /// # Errors
+    /// [`FatError::Full`], [`FatError::TooLarge`], and others of [`FatError`].
+    pub fn write(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        offset: u32,
+        data: &[u8],
+    ) -> Result<usize, FatError> {
+        cache.check(self.owner)?;
+        let room = (u32::MAX - offset) as usize;
+        if room == 0 && !data.is_empty() {
+            return Err(FatError::TooLarge);
+        }
+        volume.mark_in_use(cache).inspect_err(|&error| write_failed(volume, error))?;
+        let data = &data[..data.len().min(room)];
+        let mut taken = 0;
+        while taken < data.len() {
+            match self.write_piece(volume, cache, offset + taken as u32, &data[taken..]) {
+                Ok(count) => taken += count,
+                Err(_) if taken > 0 => break,
+                Err(error) => return Err(error),
+            }
+            self.size = self.size.max(offset + taken as u32);
+            self.changed = true;
+            self.stage = Finish::Data;
+        }
+        Ok(taken)
+    }
+
+    fn write_piece(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        offset: u32,
+        data: &[u8],
+    ) -> Result<usize, FatError> {
+        let (index, inside) = split(&volume.geometry, offset);
+        let cluster = self.cluster_to_write(volume, cache, index)?;
+        let lba = volume.geometry.cluster_lba(cluster) + inside / SECTOR as u32;
+        let skip = inside as usize % SECTOR;
+        if skip != 0 || data.len() < SECTOR {
+            let region = volume.data_region(Class::Data);
+            let is_new = offset - skip as u32 >= self.size;
+            let slot =
+                if is_new { cache.blank(&region, lba)? } else { cache.sector(&region, lba)? };
+            let count = data.len().min(SECTOR - skip);
+            cache.bytes_mut(slot)[skip..skip + count].copy_from_slice(&data[..count]);
+            cache.mark(slot, self.owner);
+            return Ok(count);
+        }
+        let wanted = data.len() / SECTOR;
+        let mut run = ((volume.geometry.cluster_bytes() - inside) as usize) / SECTOR;
+        let mut last = (index, cluster);
+        while run < wanted {
+            match self.cluster_to_write(volume, cache, last.0 + 1) {
+                Ok(next) if next == last.1 + 1 => last = (last.0 + 1, next),
+                _ => break,
+            }
+            run += volume.geometry.cluster_sectors as usize;
+        }
+        let bytes = run.min(wanted) * SECTOR;
+        cache.write(volume.disk, lba, &data[..bytes])?;
+        Ok(bytes)
+    }
+
+    // ---- Making it last ----
+
+    /// Brings data, table and directory entry to the disk, in this order. Clusters that were taken and
+    /// not used come back in `unused`.
+    ///
+    /// # Errors
+    /// [`FatError::Again`] until everything is on the disk; others of [`FatError`].
+    pub fn finish(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        now: DateTime,
+        unused: &mut Option<Chain>,
+    ) -> Result<(), FatError> {
+        while self.changed {
+            match self.stage {
+                Finish::Data => {
+                    cache.flush_data(self.owner)?;
+                    self.trim(volume, cache, unused)?;
+                    self.stage = if self.fresh != 0 { Finish::Table } else { Finish::Join };
+                }
+                Finish::Table => {
+                    self.flush_table(volume, cache)?;
+                    self.stage = Finish::Join;
+                }
+                Finish::Join => {
+                    cache.barrier(volume.disk)?;
+                    self.stage = if self.joint != 0 && self.fresh != 0 {
+                        Finish::JoinTable
+                    } else {
+                        Finish::Entry
+                    };
+                }
+                Finish::JoinTable => self.join(volume, cache)?,
+                Finish::Entry => {
+                    self.write_entry(volume, cache, now)?;
+                    self.stage = Finish::Barrier;
+                }
+                Finish::Barrier => {
+                    cache.barrier(volume.disk)?;
+                    self.changed = false;
+                    self.stage = Finish::Data;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_table(&self, volume: &mut Volume, cache: &mut Cache<'_>) -> Result<(), FatError> {
+        volume.flush_table(cache).inspect_err(|&error| write_failed(volume, error))
+    }
+
+    /// Hangs the new clusters behind the old ones.
+    fn join(&mut self, volume: &mut Volume, cache: &mut Cache<'_>) -> Result<(), FatError> {
+        if self.fresh != 0 {
+            volume.set_link(cache, self.joint, self.fresh)?;
+            (self.fresh, self.joint) = (0, 0);
+        }
+        self.flush_table(volume, cache)?;
+        cache.barrier(volume.disk)?;
+        self.stage = Finish::Entry;
+        Ok(())
+    }
+
+    /// Cuts new clusters behind the end of the file off: taken for data that did not come to the disk.
+    fn trim(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        unused: &mut Option<Chain>,
+    ) -> Result<(), FatError> {
+        let needed = self.size.div_ceil(volume.geometry.cluster_bytes());
+        if self.fresh == 0 || self.reached <= needed {
+            return Ok(());
+        }
+        let limit = self.reached - needed;
+        let last = match needed {
+            0 => None,
+            _ => self.cluster(volume, cache, needed - 1)?,
+        };
+        let spare = match last {
+            Some(last) if last != self.joint => {
+                let next = self.next(volume, cache, last)?;
+                volume.set_link(cache, last, END)?;
+                next
+            }
+            _ => {
+                let all = self.fresh;
+                (self.fresh, self.joint) = (0, 0);
+                Some(all)
+            }
+        };
+        self.reached = needed;
+        self.hint = (0, 0);
+        *unused = spare.map(|cluster| Chain { cluster, limit });
+        Ok(())
+    }
+
+    fn write_entry(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        now: DateTime,
+    ) -> Result<(), FatError> {
+        let first = if self.first != 0 { self.first } else { self.fresh };
+        let mut entry = self.entry;
+        entry.set_cluster(first, volume.is_wide());
+        entry.set_size(self.size);
+        entry.set_attributes(entry.attributes() | attribute::ARCHIVE);
+        entry.set_modified(now);
+        let at = usize::from(self.place.offset);
+        volume
+            .edit_sector(cache, self.place.lba, |bytes| {
+                bytes[at..at + entry.0.len()].copy_from_slice(&entry.0);
+            })
+            .inspect_err(|&error| write_failed(volume, error))?;
+        (self.entry, self.first) = (entry, first);
+        (self.fresh, self.joint) = (0, 0);
+        Ok(())
+    }
+
+    /// Gives up: the file stays as it is on the disk, and its new clusters are to be freed.
+    pub fn abandon(&mut self, cache: &mut Cache<'_>) -> Option<Chain> {
+        cache.release(self.owner);
+        self.changed = false;
+        let cluster = core::mem::take(&mut self.fresh);
+        (cluster != 0).then_some(Chain { cluster, limit: u32::MAX })
+    }
+}
+
+fn split(geometry: &Geometry, offset: u32) -> (u32, u32) {
+    let bytes = geometry.cluster_bytes();
+    (offset / bytes, offset % bytes)
+}

@@ -1,0 +1,249 @@
+//! The allocation table: what follows each cluster, and which clusters are free.
+//!
+//! May call `block`. Changes go to the cache and from there to both copies. A new chain hangs free
+//! until a directory entry or an older chain is made to name it, so it may be written in any order.
+
+use super::boot_sector::FatType;
+use super::error::FatError;
+use super::volume::Volume;
+use crate::block::cache::Slot;
+use crate::block::{Cache, SECTOR};
+
+/// What the table says of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It is free.
+    Free,
+    /// Another one follows; it is a cluster of the volume.
+    Next(u32),
+    /// It is the last one.
+    End,
+    /// Bad cluster, or a number that is no cluster.
+    Invalid,
+}
+
+/// The mark of a chain's end, cut to the entry's bits.
+pub(super) const END: u32 = 0x0FFF_FFFF;
+
+impl Volume {
+    fn table_slot(&self, cache: &mut Cache<'_>, byte: u32) -> Result<Slot, FatError> {
+        let lba = self.geometry.table + byte / SECTOR as u32;
+        Ok(cache.sector(&self.table_region(), lba)?)
+    }
+
+    /// The raw entry of `cluster`, which must be one of the volume.
+    fn raw_entry(&self, cache: &mut Cache<'_>, cluster: u32) -> Result<u32, FatError> {
+        let sector = SECTOR as u32;
+        Ok(match self.geometry.fat_type {
+            FatType::Fat12 => {
+                let at = cluster + cluster / 2;
+                let slot = self.table_slot(cache, at)?;
+                let low = cache.bytes(slot)[(at % sector) as usize];
+                let slot = self.table_slot(cache, at + 1)?;
+                let high = cache.bytes(slot)[((at + 1) % sector) as usize];
+                let both = u32::from(u16::from_le_bytes([low, high]));
+                if cluster % 2 == 1 { both >> 4 } else { both & 0xFFF }
+            }
+            FatType::Fat16 => {
+                let slot = self.table_slot(cache, cluster * 2)?;
+                entry16(&cache.bytes(slot)[(cluster * 2 % sector) as usize..])
+            }
+            FatType::Fat32 => {
+                let slot = self.table_slot(cache, cluster * 4)?;
+                entry32(&cache.bytes(slot)[(cluster * 4 % sector) as usize..])
+            }
+        })
+    }
+
+    /// What the table says of `cluster`.
+    ///
+    /// # Errors
+    /// [`FatError`]; [`FatError::Damaged`] when it is no cluster of the volume.
+    pub fn link(&self, cache: &mut Cache<'_>, cluster: u32) -> Result<Link, FatError> {
+        if !self.geometry.is_cluster(cluster) {
+            return Err(FatError::Damaged);
+        }
+        let raw = self.raw_entry(cache, cluster)?;
+        let end = match self.geometry.fat_type {
+            FatType::Fat12 => 0xFF8,
+            FatType::Fat16 => 0xFFF8,
+            FatType::Fat32 => 0x0FFF_FFF8,
+        };
+        Ok(match raw {
+            0 => Link::Free,
+            raw if raw >= end => Link::End,
+            raw if self.geometry.is_cluster(raw) => Link::Next(raw),
+            _ => Link::Invalid,
+        })
+    }
+
+    /// Sets the entry of `cluster`, and keeps the count of free clusters right.
+    ///
+    /// # Errors
+    /// [`FatError`]; nothing is changed then.
+    pub(super) fn set_link(
+        &mut self,
+        cache: &mut Cache<'_>,
+        cluster: u32,
+        value: u32,
+    ) -> Result<(), FatError> {
+        let before = self.link(cache, cluster)?;
+        let sector = SECTOR as u32;
+        match self.geometry.fat_type {
+            FatType::Fat12 => {
+                let at = cluster + cluster / 2;
+                let shift = cluster % 2 * 4;
+                let low = self.table_slot(cache, at)?;
+                let high = self.table_slot(cache, at + 1)?;
+                let value = (value & 0xFFF) << shift;
+                let keep = !(0xFFFu32 << shift);
+                for (slot, at, part) in [(low, at, 0), (high, at + 1, 8)] {
+                    let byte = &mut cache.bytes_mut(slot)[(at % sector) as usize];
+                    *byte = *byte & (keep >> part) as u8 | (value >> part) as u8;
+                    cache.mark(slot, 0);
+                }
+            }
+            FatType::Fat16 => {
+                let slot = self.table_slot(cache, cluster * 2)?;
+                let at = (cluster * 2 % sector) as usize;
+                cache.bytes_mut(slot)[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes());
+                cache.mark(slot, 0);
+            }
+            FatType::Fat32 => {
+                let slot = self.table_slot(cache, cluster * 4)?;
+                let at = (cluster * 4 % sector) as usize;
+                let bytes = &mut cache.bytes_mut(slot)[at..at + 4];
+                // The upper 4 bits are not ours to change.
+                let value = value & 0x0FFF_FFFF | u32::from(bytes[3] & 0xF0) << 24;
+                bytes.copy_from_slice(&value.to_le_bytes());
+                cache.mark(slot, 0);
+            }
+        }
+        self.account(cluster, before == Link::Free, value == 0);
+        Ok(())
+    }
+
+    fn account(&mut self, cluster: u32, was_free: bool, is_free: bool) {
+        if cluster - 2 < self.counted {
+            match (was_free, is_free) {
+                (false, true) => self.free += 1,
+                (true, false) => self.free -= 1,
+                _ => {}
+            }
+        }
+        if is_free {
+            self.searched = 0;
+        }
+    }
+
+    /// Looks on for a free cluster from where the last search ended. It stays free: [`Volume::claim`].
+    ///
+    /// # Errors
+    /// [`FatError::Full`], and others of [`FatError`].
+    pub(super) fn find_free(&mut self, cache: &mut Cache<'_>) -> Result<u32, FatError> {
+        if self.free_clusters() == Some(0) {
+            return Err(FatError::Full);
+        }
+        while self.searched < self.geometry.clusters {
+            if !self.geometry.is_cluster(self.next_free) {
+                self.next_free = 2;
+            }
+            if self.link(cache, self.next_free)? == Link::Free {
+                self.searched = 0;
+                return Ok(self.next_free);
+            }
+            self.searched += 1;
+            self.next_free += 1;
+        }
+        Err(FatError::Full)
+    }
+
+    /// A free cluster: the one behind `after` if that is free, so that files lie in one piece.
+    ///
+    /// # Errors
+    /// As [`Volume::find_free`].
+    pub(super) fn find_free_near(
+        &mut self,
+        cache: &mut Cache<'_>,
+        after: u32,
+    ) -> Result<u32, FatError> {
+        if after != 0
+            && self.geometry.is_cluster(after + 1)
+            && self.link(cache, after + 1)? == Link::Free
+        {
+            return Ok(after + 1);
+        }
+        self.find_free(cache)
+    }
+
+    /// Takes a free cluster, whose table sector the search has just touched, as a chain of its own.
+    ///
+    /// # Errors
+    /// [`FatError`].
+    pub(super) fn claim(&mut self, cache: &mut Cache<'_>, cluster: u32) -> Result<(), FatError> {
+        self.set_link(cache, cluster, END)?;
+        if cluster >= self.next_free {
+            self.next_free = cluster + 1;
+        }
+        Ok(())
+    }
+
+    /// Leaves the rest of the clusters uncounted: the table cannot be read there.
+    pub fn give_up_counting(&mut self) {
+        self.counted = self.geometry.clusters;
+    }
+
+    /// Counts free clusters on, a buffer of the table at a time. `true` when there is more to count.
+    ///
+    /// # Errors
+    /// [`FatError`].
+    pub fn count_free(&mut self, cache: &mut Cache<'_>) -> Result<bool, FatError> {
+        let clusters = self.geometry.clusters;
+        if self.counted >= clusters {
+            return Ok(false);
+        }
+        let width = match self.geometry.fat_type {
+            FatType::Fat12 => {
+                // At most 12 sectors, and entries that cross them: through the cache.
+                while self.counted < clusters {
+                    let free = self.link(cache, self.counted + 2)? == Link::Free;
+                    self.free += u32::from(free);
+                    self.counted += 1;
+                }
+                return Ok(false);
+            }
+            FatType::Fat16 => 2,
+            FatType::Fat32 => 4,
+        };
+        let first = self.counted + 2;
+        let per_sector = SECTOR as u32 / width;
+        let sector = first / per_sector;
+        let sectors = self.geometry.table_sectors.saturating_sub(sector);
+        let bytes = cache.read_tables(self.disk, self.geometry.table + sector, sectors)?;
+        let skip = (first % per_sector) as usize;
+        let entries = bytes.chunks_exact(width as usize).skip(skip);
+        let (mut free, mut seen) = (0, 0);
+        for entry in entries.take((clusters - self.counted) as usize) {
+            let value = if width == 2 { entry16(entry) } else { entry32(entry) };
+            free += u32::from(value == 0);
+            seen += 1;
+        }
+        self.free += free;
+        self.counted += seen;
+        Ok(self.counted < clusters)
+    }
+}
+
+fn entry16(bytes: &[u8]) -> u32 {
+    match bytes {
+        [a, b, ..] => u32::from(u16::from_le_bytes([*a, *b])),
+        _ => 0,
+    }
+}
+
+fn entry32(bytes: &[u8]) -> u32 {
+    match bytes {
+        [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) & 0x0FFF_FFFF,
+        _ => 0,
+    }
+}

@@ -1,0 +1,97 @@
+//! Drive letters in DOS's order: floppies A and B; the first primary partition of each hard disk, the
+//! active one where there is one; the logical drives of each; the other primaries of each.
+
+use heapless::{Deque, Vec};
+
+use super::{Message, Notice, Slot};
+use crate::block::partition::{self, Partition, Partitions, Place};
+use crate::block::{Cache, CacheError, DiskError, DiskId, DiskKind};
+use crate::vfs::path::Drive;
+
+/// The letter of the first floppy.
+pub(super) const FIRST: Drive = match Drive::new(b'A') {
+    Some(drive) => drive,
+    None => unreachable!(),
+};
+
+/// Index of the first hard disk's letter: C.
+const HARD: u8 = 2;
+
+/// Adds a message; the oldest is lost when there are too many.
+pub(super) fn push(messages: &mut Deque<Message, 16>, message: Message) {
+    if messages.is_full() {
+        messages.pop_front();
+    }
+    let _ = messages.push_back(message);
+}
+
+/// Drives for everything that the disks have.
+pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -> Vec<Slot, 26> {
+    let mut slots = Vec::new();
+    floppies(cache, &mut slots);
+    let mut all = Vec::<Partition, 72>::new();
+    let count = cache.disks_ref().count();
+    for disk in (0..count).map(DiskId) {
+        let info = cache.disks_ref().info(disk);
+        let Some(info) = info.filter(|info| info.kind == DiskKind::Hard) else { continue };
+        cache.begin(64);
+        let problem = match partition::scan(cache, disk, info.sectors) {
+            Ok((mut found, problem)) => {
+                choose_first(&mut found);
+                let _ = all.extend_from_slice(&found);
+                problem.map(Notice::Table)
+            }
+            Err(CacheError::Disk(error)) => Some(Notice::Unreadable(error)),
+            Err(CacheError::Again) => Some(Notice::Unreadable(DiskError::NotReady)),
+        };
+        if let Some(what) = problem {
+            push(messages, Message { drive: None, disk, what });
+        }
+    }
+    let mut letter = HARD;
+    for rank in 0..3 {
+        for partition in all.iter().filter(|partition| rank_of(partition) == rank) {
+            let Some(drive) = Drive::from_index(letter) else { break };
+            let slot = Slot {
+                partition: partition.kind,
+                start: partition.start,
+                sectors: partition.sectors,
+                ..Slot::new(drive, partition.disk)
+            };
+            let _ = slots.push(slot);
+            letter += 1;
+        }
+    }
+    slots
+}
+
+fn floppies(cache: &mut Cache<'_>, slots: &mut Vec<Slot, 26>) {
+    let disks = cache.disks_ref();
+    let is_floppy =
+        |&disk: &DiskId| disks.info(disk).is_some_and(|info| info.kind == DiskKind::Floppy);
+    for (index, disk) in (0..disks.count()).map(DiskId).filter(is_floppy).take(2).enumerate() {
+        if let Some(letter) = Drive::from_index(index as u8) {
+            let _ = slots.push(Slot { floppy: true, ..Slot::new(letter, disk) });
+        }
+    }
+}
+
+/// Marks as active only the primary partition that gets its disk's first letter.
+fn choose_first(found: &mut Partitions) {
+    let is_primary = |partition: &Partition| matches!(partition.place, Place::Primary { .. });
+    let active = found.iter().position(|p| p.place == Place::Primary { active: true });
+    let first = active.or_else(|| found.iter().position(is_primary));
+    for (at, partition) in found.iter_mut().enumerate() {
+        if is_primary(partition) {
+            partition.place = Place::Primary { active: Some(at) == first };
+        }
+    }
+}
+
+fn rank_of(partition: &Partition) -> u8 {
+    match partition.place {
+        Place::Whole | Place::Primary { active: true } => 0,
+        Place::Logical => 1,
+        Place::Primary { active: false } => 2,
+    }
+}

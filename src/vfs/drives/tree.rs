@@ -1,0 +1,481 @@
+//! The tree: attributes, listing, and every change of directories.
+//!
+//! Each change is planned by reading alone, and then written as a [`Change`] in the order that leaves
+//! the volume sound at every moment.
+
+use super::files::chain_of;
+use super::walk::Spot;
+use super::{Drives, Number, OpenDirectory, put, split};
+use crate::block::Cache;
+use crate::fat::dir::Piece;
+use crate::fat::dirent::attribute;
+use crate::fat::{Chain, Change, Cursor, Dirent, EntryKind, FatError, Found, Name83, Place, Room};
+use crate::fat::{Step, Volume};
+use crate::time::DateTime;
+use crate::vfs::path::{Drive, ResolvedPath};
+use crate::vfs::provider::{
+    Attributes, DirEntry, DirHandle, FsError, Kind, Provider, SetAttributes, Space,
+};
+
+/// A root's attributes.
+const ROOT: Attributes = Attributes {
+    kind: Kind::Directory,
+    size: 0,
+    modified: DateTime::EPOCH,
+    read_only: false,
+    hidden: false,
+    system: false,
+};
+
+/// Where a new entry goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entrance {
+    room: Room,
+    /// Where an end mark must be written first.
+    end: Option<Place>,
+}
+
+/// An entry's attributes.
+pub(super) fn attributes(entry: &Dirent) -> Attributes {
+    let has = |bit| entry.attributes() & bit != 0;
+    let directory = entry.kind() == EntryKind::Directory;
+    Attributes {
+        kind: if directory { Kind::Directory } else { Kind::File },
+        size: if directory { 0 } else { entry.size() },
+        modified: entry.modified(),
+        read_only: has(attribute::READ_ONLY),
+        hidden: has(attribute::HIDDEN),
+        system: has(attribute::SYSTEM),
+    }
+}
+
+// ---- Looking ----
+
+impl Drives<'_> {
+    pub(super) fn attributes_at(&mut self, path: &ResolvedPath) -> Result<Attributes, FsError> {
+        Ok(self.entry(path)?.map_or(ROOT, |(_, found)| attributes(&found.entry)))
+    }
+
+    pub(super) fn open_directory(&mut self, path: &ResolvedPath) -> Result<DirHandle, FsError> {
+        if self.underway.is_some() {
+            // It may be about to remove this very directory.
+            self.pass_by();
+            return Err(FsError::Again);
+        }
+        let (number, directory) = match path.drive() {
+            None => (None, 0),
+            Some(drive) => {
+                let number = self.drive(drive)?;
+                (Some(number), self.directory(number, path.names())?)
+            }
+        };
+        let open =
+            OpenDirectory { number, directory, cursor: Cursor::start(directory), lost: false };
+        put(self.directories, open).map(DirHandle).ok_or(FsError::TooManyOpen)
+    }
+
+    pub(super) fn read_directory(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError> {
+        let (place, serial) = split(dir.0);
+        let found = self.directories.get_mut(place).filter(|found| found.serial == serial);
+        let open = found.and_then(|found| found.item.as_mut()).ok_or(FsError::BadHandle)?;
+        if open.lost {
+            return Err(FsError::DiskChanged);
+        }
+        let Some(number) = open.number else {
+            let next = open.directory;
+            return Ok(self.next_drive(place, next));
+        };
+        let slot = &self.slots[usize::from(number)];
+        let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
+        let result = volume.next_entry(&mut self.cache, &mut open.cursor);
+        let found = self.check(number, result)?;
+        Ok(found.map(|found| DirEntry {
+            name: found.entry.name(),
+            attributes: attributes(&found.entry),
+        }))
+    }
+
+    fn next_drive(&mut self, place: usize, from: u32) -> Option<DirEntry> {
+        let served = Provider::drives(self);
+        let drive = served.iter().find(|drive| u32::from(drive.index()) >= from)?;
+        if let Some(open) = &mut self.directories[place].item {
+            open.directory = u32::from(drive.index()) + 1;
+        }
+        Some(DirEntry { name: drive.directory(), attributes: ROOT })
+    }
+
+    fn is_listed(&self, number: Number, directory: u32) -> bool {
+        self.directories
+            .iter()
+            .filter_map(|slot| slot.item.as_ref())
+            .any(|open| open.number == Some(number) && open.directory == directory && !open.lost)
+    }
+}
+
+// ---- Changing ----
+
+impl Drives<'_> {
+    pub(super) fn change_attributes(
+        &mut self,
+        key: u32,
+        path: &ResolvedPath,
+        set: &SetAttributes,
+    ) -> Result<(), FsError> {
+        if self.settle(key)?.is_some() {
+            return Ok(());
+        }
+        let (spot, found) = self.entry(path)?.ok_or(FsError::NotAllowed)?;
+        self.writable(spot.number)?;
+        if self.is_locked(spot.number, found.place, true) {
+            return Err(FsError::Busy);
+        }
+        let mut entry = found.entry;
+        if let Some(time) = set.modified {
+            entry.set_modified(time);
+        }
+        if let Some(read_only) = set.read_only {
+            let rest = entry.attributes() & !attribute::READ_ONLY;
+            entry.set_attributes(rest | if read_only { attribute::READ_ONLY } else { 0 });
+        }
+        if entry == found.entry {
+            return Ok(());
+        }
+        let mut change = Change::new();
+        change.then(Step::Put { place: found.place, entry, end: false });
+        change.then(Step::Barrier);
+        self.start(key, spot.number, change, None).map(drop)
+    }
+
+    pub(super) fn make_directory(&mut self, key: u32, path: &ResolvedPath) -> Result<(), FsError> {
+        if self.settle(key)?.is_some() {
+            return Ok(());
+        }
+        let Some(spot) = self.spot(path)? else { return Err(FsError::Exists) };
+        if self.find(&spot)?.is_some() {
+            return Err(FsError::Exists);
+        }
+        self.writable(spot.number)?;
+        let now = self.now;
+        let volume = self.volume(spot.number)?;
+        let wide = volume.is_wide();
+        // The root has no cluster number here, not even on FAT32.
+        let parent = if spot.directory == volume.root_directory() { 0 } else { spot.directory };
+        let entrance = self.room(&spot)?;
+        let cluster = self.claim_cluster(spot.number)?;
+        let dots = |name: &[u8; 11], cluster: u32| {
+            let mut entry = Dirent::new(&Name83::from_raw(*name), attribute::DIRECTORY, now);
+            entry.set_cluster(cluster, wide);
+            entry
+        };
+        let mut change = Change::new();
+        change.claim(cluster);
+        change.set_head(dots(b".          ", cluster), dots(b"..         ", parent));
+        change.then(Step::Zero(cluster));
+        let mut entry = Dirent::new(&spot.name, attribute::DIRECTORY, now);
+        entry.set_cluster(cluster, wide);
+        if let Err(error) = self.add_entry(&mut change, &spot, &entrance, entry) {
+            self.unclaim(spot.number, cluster);
+            return Err(error);
+        }
+        change.then(Step::Barrier);
+        self.start(key, spot.number, change, None).map(drop)
+    }
+
+    pub(super) fn remove_file(&mut self, key: u32, path: &ResolvedPath) -> Result<(), FsError> {
+        if self.settle(key)?.is_some() {
+            return Ok(());
+        }
+        let (spot, found) = self.entry(path)?.ok_or(FsError::IsADirectory)?;
+        if found.entry.kind() == EntryKind::Directory {
+            return Err(FsError::IsADirectory);
+        }
+        self.removable(&spot, &found)?;
+        if self.is_locked(spot.number, found.place, true) {
+            return Err(FsError::Busy);
+        }
+        let volume = self.volume(spot.number)?;
+        let chain = chain_of(&found.entry, volume.is_wide(), volume.geometry.cluster_bytes());
+        self.erase(key, &spot, &found, chain.map(|chain| (chain.cluster, chain.limit)))
+    }
+
+    pub(super) fn remove_directory(
+        &mut self,
+        key: u32,
+        path: &ResolvedPath,
+    ) -> Result<(), FsError> {
+        if self.settle(key)?.is_some() {
+            return Ok(());
+        }
+        let (spot, found) = self.entry(path)?.ok_or(FsError::NotAllowed)?;
+        if found.entry.kind() != EntryKind::Directory {
+            return Err(FsError::NotADirectory);
+        }
+        self.removable(&spot, &found)?;
+        let directory = self.volume(spot.number)?.directory_of(&found.entry);
+        let directory = self.check(spot.number, directory)?;
+        if self.is_listed(spot.number, directory) {
+            return Err(FsError::Busy);
+        }
+        let first = self.look(spot.number, |volume, cache| {
+            volume.next_entry(cache, &mut Cursor::start(directory))
+        })?;
+        if first.is_some() {
+            return Err(FsError::NotEmpty);
+        }
+        self.known.clear();
+        self.index.forget(spot.number);
+        self.erase(key, &spot, &found, Some((directory, u32::MAX)))
+    }
+
+    fn removable(&mut self, spot: &Spot, found: &Found) -> Result<(), FsError> {
+        self.writable(spot.number)?;
+        if found.entry.attributes() & attribute::READ_ONLY != 0 {
+            return Err(FsError::ReadOnlyFile);
+        }
+        self.room_for_chain()
+    }
+
+    /// The entry goes first, then what it named.
+    fn erase(
+        &mut self,
+        key: u32,
+        spot: &Spot,
+        found: &Found,
+        chain: Option<(u32, u32)>,
+    ) -> Result<(), FsError> {
+        let mut change = Change::new();
+        self.erase_entry(&mut change, spot, found)?;
+        if self.index.is_of(spot.number, spot.directory) {
+            self.index.note(found.number, None);
+        }
+        change.then(Step::Barrier);
+        if let Some((cluster, limit)) = chain {
+            change.then(Step::Free { cluster, limit });
+        }
+        self.start(key, spot.number, change, None).map(drop)
+    }
+
+    /// Adds the erasing of an entry and of its long name to a change.
+    fn erase_entry(
+        &mut self,
+        change: &mut Change,
+        spot: &Spot,
+        found: &Found,
+    ) -> Result<(), FsError> {
+        let mut pieces =
+            self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))?;
+        let Place { lba, offset } = found.place;
+        match pieces.first_mut() {
+            // One sector, one write.
+            Some(piece) if piece.lba == lba => piece.last = offset,
+            _ => change.then(Step::Erase(Piece { lba, first: offset, last: offset })),
+        }
+        change.then_erase(&pieces);
+        Ok(())
+    }
+
+    /// Looks for room for a new entry in the spot's directory.
+    pub(super) fn room(&mut self, spot: &Spot) -> Result<Entrance, FsError> {
+        let number = spot.number;
+        let slot = &self.slots[usize::from(number)];
+        let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
+        let room = volume.find_room(&mut self.cache, &mut self.index, number, spot.directory);
+        let room = self.check(number, room)?;
+        let end = match room {
+            Room::Free(free) if free.entry.kind() == EntryKind::End => self
+                .look(number, |volume, cache| {
+                    volume.end_behind(cache, spot.directory, free.number)
+                })?,
+            _ => None,
+        };
+        Ok(Entrance { room, end })
+    }
+
+    /// Adds the writing of a new entry to a change, and everything that it needs before: a longer
+    /// directory, an end mark. The last part of a plan, because it takes clusters.
+    pub(super) fn add_entry(
+        &mut self,
+        change: &mut Change,
+        spot: &Spot,
+        entrance: &Entrance,
+        entry: Dirent,
+    ) -> Result<Place, FsError> {
+        let number = spot.number;
+        let (place, entry_number, end) = match entrance.room {
+            Room::Free(free) => {
+                if change.has_claimed() {
+                    change.then(Step::FlushTable);
+                    change.then(Step::Barrier);
+                }
+                (free.place, free.number, free.entry.kind() == EntryKind::End)
+            }
+            Room::Behind { cluster, number: entry_number } => {
+                let fresh = self.claim_cluster(number)?;
+                change.claim(fresh);
+                change.then(Step::Zero(fresh));
+                change.then(Step::FlushTable);
+                change.then(Step::Barrier);
+                change.then(Step::Link { from: cluster, to: fresh });
+                change.then(Step::FlushTable);
+                change.then(Step::Barrier);
+                let lba = self.volume(number)?.geometry.cluster_lba(fresh);
+                (Place { lba, offset: 0 }, entry_number, false)
+            }
+        };
+        if let Some(behind) = entrance.end {
+            change.then(Step::PutEnd(behind));
+        }
+        change.then(Step::Put { place, entry, end });
+        if self.index.is_of(number, spot.directory) {
+            self.index.note(entry_number, Some(Some(&entry.name())));
+        }
+        Ok(place)
+    }
+
+    fn claim_cluster(&mut self, number: Number) -> Result<u32, FsError> {
+        let slot = &mut self.slots[usize::from(number)];
+        let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
+        let claimed = volume.claim_free(&mut self.cache);
+        match self.check(number, claimed) {
+            Err(FsError::DiskFull) if self.free_some(number) => Err(FsError::Again),
+            other => other,
+        }
+    }
+
+    /// Gives back a cluster that was claimed for a change that is not to be.
+    fn unclaim(&mut self, number: Number, cluster: u32) {
+        let slot = &mut self.slots[usize::from(number)];
+        let Some(volume) = slot.volume.as_mut() else { return };
+        if volume.unclaim(&mut self.cache, cluster).is_err() {
+            self.discard(number, Chain { cluster, limit: 1 });
+        }
+    }
+
+    pub(super) fn rename_at(
+        &mut self,
+        key: u32,
+        from: &ResolvedPath,
+        to: &ResolvedPath,
+    ) -> Result<(), FsError> {
+        if self.settle(key)?.is_some() {
+            return Ok(());
+        }
+        if from.drive() != to.drive() {
+            return Err(FsError::OtherDrive);
+        }
+        if from.names().is_empty() || to.names().is_empty() {
+            return Err(FsError::NotAllowed);
+        }
+        let (spot, found) = self.entry(from)?.ok_or(FsError::NotAllowed)?;
+        let is_directory = found.entry.kind() == EntryKind::Directory;
+        if from == to {
+            return Ok(());
+        }
+        if is_directory && to.names().starts_with(from.names()) {
+            return Err(FsError::NotAllowed);
+        }
+        let target = self.spot(to)?.ok_or(FsError::NotAllowed)?;
+        if self.find(&target)?.is_some() {
+            return Err(FsError::Exists);
+        }
+        self.writable(spot.number)?;
+        if self.is_locked(spot.number, found.place, true) {
+            return Err(FsError::Busy);
+        }
+        let mut entry = found.entry;
+        entry.set_name(&target.name);
+        let mut change = Change::new();
+        if spot.directory == target.directory {
+            self.rename_in_place(&mut change, &spot, &found, entry)?;
+        } else {
+            self.move_entry(&mut change, &spot, &found, &target, entry)?;
+        }
+        change.then(Step::Barrier);
+        self.known.clear();
+        self.start(key, spot.number, change, None).map(drop)
+    }
+
+    /// The new name over the old one, in one write; then the old one's long name, which is in a sector
+    /// before where the first write did not reach it.
+    fn rename_in_place(
+        &mut self,
+        change: &mut Change,
+        spot: &Spot,
+        found: &Found,
+        entry: Dirent,
+    ) -> Result<(), FsError> {
+        let pieces =
+            self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))?;
+        change.then(Step::Put { place: found.place, entry, end: false });
+        change.then_erase(&pieces);
+        if self.index.is_of(spot.number, spot.directory) {
+            self.index.note(found.number, Some(Some(&entry.name())));
+        }
+        Ok(())
+    }
+
+    /// The new entry first; then a directory's `..`; then the old entry.
+    fn move_entry(
+        &mut self,
+        change: &mut Change,
+        spot: &Spot,
+        found: &Found,
+        target: &Spot,
+        entry: Dirent,
+    ) -> Result<(), FsError> {
+        let mut dots = None;
+        if entry.kind() == EntryKind::Directory {
+            let wide = self.volume(spot.number)?.is_wide();
+            let root = self.volume(spot.number)?.root_directory();
+            let own = self.volume(spot.number)?.directory_of(&entry);
+            let own = self.check(spot.number, own)?;
+            let mut second = Cursor::start(own);
+            second.advance();
+            let parent =
+                self.look(spot.number, |volume, cache| volume.entry(cache, &mut second))?;
+            if let Some(mut parent) = parent.filter(|found| found.entry.0[..2] == *b"..") {
+                let above = if target.directory == root { 0 } else { target.directory };
+                parent.entry.set_cluster(above, wide);
+                dots = Some(Step::Put { place: parent.place, entry: parent.entry, end: false });
+            }
+        }
+        let mut tail = Change::new();
+        self.erase_entry(&mut tail, spot, found)?;
+        let entrance = self.room(target)?;
+        self.add_entry(change, target, &entrance, entry)?;
+        if self.index.is_of(spot.number, spot.directory) {
+            self.index.note(found.number, None);
+        }
+        if let Some(step) = dots {
+            change.then(step);
+        }
+        change.then(Step::Barrier);
+        change.append(&tail);
+        Ok(())
+    }
+
+    /// Reads from a volume.
+    fn look<T>(
+        &mut self,
+        number: Number,
+        look: impl FnOnce(&Volume, &mut Cache<'_>) -> Result<T, FatError>,
+    ) -> Result<T, FsError> {
+        let slot = &self.slots[usize::from(number)];
+        let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
+        let result = look(volume, &mut self.cache);
+        self.check(number, result)
+    }
+
+    pub(super) fn space_of(&mut self, drive: Drive) -> Result<Space, FsError> {
+        let number = self.drive(drive)?;
+        let slot = &mut self.slots[usize::from(number)];
+        let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
+        let counted = volume.count_free(&mut self.cache);
+        let bytes = u64::from(volume.geometry.cluster_bytes());
+        let total = u64::from(volume.geometry.clusters) * bytes;
+        let free = volume.free_clusters();
+        self.check(number, counted)?;
+        let free = u64::from(free.ok_or(FsError::Again)?) * bytes;
+        Ok(Space { free, total })
+    }
+}

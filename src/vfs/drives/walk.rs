@@ -1,0 +1,214 @@
+//! From a path to an entry on a volume; mounting on the way.
+
+use super::{Drives, Known, Notice, Number};
+use crate::block::DiskError;
+use crate::fat::{EntryKind, FatError, Found, MountError, Name83, Volume};
+use crate::vfs::path::{Drive, ResolvedPath};
+use crate::vfs::provider::FsError;
+
+/// Seconds of rest after which a floppy is asked whether it is still the same.
+const FLOPPY_REST: u32 = 2;
+
+/// A volume, a directory of it and a name in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) number: Number,
+    pub(super) directory: u32,
+    pub(super) name: Name83,
+}
+
+impl Drives<'_> {
+    /// The number of a drive that is served, mounted.
+    pub(super) fn drive(&mut self, drive: Drive) -> Result<Number, FsError> {
+        if self.excluded.contains(drive) {
+            return Err(FsError::NotFound);
+        }
+        let at = self.slots.iter().position(|slot| slot.letter == drive);
+        let number = at.ok_or(FsError::NotFound)? as Number;
+        let slot = &mut self.slots[usize::from(number)];
+        let rested = self.seconds.wrapping_sub(slot.used_at) >= FLOPPY_REST;
+        slot.used_at = self.seconds;
+        if slot.floppy && slot.volume.is_some() && rested {
+            self.ask_floppy(number)?;
+        }
+        if self.slots[usize::from(number)].volume.is_none() {
+            self.mount(number);
+        }
+        let slot = &self.slots[usize::from(number)];
+        match (&slot.volume, slot.problem) {
+            (Some(_), _) => Ok(number),
+            (None, Some(MountError::Disk(DiskError::NotReady))) => Err(FsError::NotReady),
+            (None, Some(MountError::Disk(_))) => Err(FsError::Io),
+            (None, Some(MountError::Boot(_))) if slot.floppy => Err(FsError::Damaged),
+            (None, _) => Err(FsError::NotFound),
+        }
+    }
+
+    /// Whether the floppy is still the one that was mounted; forgets it if it is not.
+    fn ask_floppy(&mut self, number: Number) -> Result<(), FsError> {
+        let slot = &self.slots[usize::from(number)];
+        if !self.cache.disks().changed(slot.disk) {
+            return Ok(());
+        }
+        let Some(volume) = &slot.volume else { return Ok(()) };
+        // The drive may just not know. Another medium has another boot sector.
+        self.cache.begin(2);
+        match volume.is_same_medium(&mut self.cache) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.medium_gone(number);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(number, FatError::from(error))),
+        }
+    }
+
+    /// Mounts a drive, if that can be done.
+    pub(super) fn mount(&mut self, number: Number) {
+        let slot = &mut self.slots[usize::from(number)];
+        let mut available = slot.sectors;
+        if slot.floppy {
+            available = self.cache.disks_ref().info(slot.disk).map_or(0, |info| info.sectors);
+        }
+        let mut result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);
+        if result.as_ref().is_err_and(|&error| error == MountError::Disk(DiskError::Changed)) {
+            // The first command after a change of floppies says so, once.
+            available = self.cache.disks_ref().info(slot.disk).map_or(0, |info| info.sectors);
+            result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);
+        }
+        match result {
+            Ok(volume) => {
+                let was_dirty = volume.was_dirty;
+                slot.volume = Some(volume);
+                slot.problem = None;
+                if was_dirty {
+                    self.tell(number, Notice::NotClosed);
+                }
+                self.report_read_only(number);
+            }
+            Err(error) => {
+                let news = slot.problem != Some(error);
+                slot.problem = Some(error);
+                if news {
+                    self.tell(number, Notice::NotMounted(error));
+                }
+            }
+        }
+    }
+
+    /// The volume of a drive that [`Drives::drive`] gave.
+    pub(super) fn volume(&mut self, number: Number) -> Result<&mut Volume, FsError> {
+        let slot = self.slots.get_mut(usize::from(number)).ok_or(FsError::NotFound)?;
+        slot.volume.as_mut().ok_or(FsError::DiskChanged)
+    }
+
+    /// As [`Drives::volume`], to write.
+    pub(super) fn writable(&mut self, number: Number) -> Result<(), FsError> {
+        match self.volume(number)?.read_only {
+            None => Ok(()),
+            Some(_) => Err(FsError::ReadOnlyDisk),
+        }
+    }
+
+    /// Where the last part of `path` is to be found; `None` for roots.
+    pub(super) fn spot(&mut self, path: &ResolvedPath) -> Result<Option<Spot>, FsError> {
+        let Some(drive) = path.drive() else { return Ok(None) };
+        let number = self.drive(drive)?;
+        let Some((name, above)) = path.split_last() else { return Ok(None) };
+        let directory = self.directory(number, above)?;
+        Ok(Some(Spot { number, directory, name: *name }))
+    }
+
+    /// The directory that these names lead to.
+    pub(super) fn directory(&mut self, number: Number, names: &[Name83]) -> Result<u32, FsError> {
+        let mut directory = self.volume(number)?.root_directory();
+        for name in names {
+            let is_it = |known: &&Known| {
+                known.number == number && known.parent == directory && known.name == *name
+            };
+            if let Some(known) = self.known.iter().find(is_it) {
+                directory = known.directory;
+                continue;
+            }
+            let spot = Spot { number, directory, name: *name };
+            let found = self.find(&spot)?.ok_or(FsError::NotFound)?;
+            if found.entry.kind() != EntryKind::Directory {
+                return Err(FsError::NotADirectory);
+            }
+            let below = self.volume(number)?.directory_of(&found.entry);
+            let below = self.check(number, below)?;
+            if self.known.is_full() {
+                self.known.pop_front();
+            }
+            let known = Known { number, parent: directory, name: *name, directory: below };
+            let _ = self.known.push_back(known);
+            directory = below;
+        }
+        Ok(directory)
+    }
+
+    /// Looks a name up.
+    pub(super) fn find(&mut self, spot: &Spot) -> Result<Option<Found>, FsError> {
+        let slot = &self.slots[usize::from(spot.number)];
+        let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
+        let found = volume.lookup(
+            &mut self.cache,
+            &mut self.index,
+            spot.number,
+            spot.directory,
+            &spot.name,
+        );
+        self.check(spot.number, found)
+    }
+
+    /// The entry of `path`; `None` for roots.
+    pub(super) fn entry(&mut self, path: &ResolvedPath) -> Result<Option<(Spot, Found)>, FsError> {
+        let Some(spot) = self.spot(path)? else { return Ok(None) };
+        let found = self.find(&spot)?.ok_or(FsError::NotFound)?;
+        Ok(Some((spot, found)))
+    }
+
+    /// Forgets all drives of the disk that this one is on: another medium is in it.
+    pub(super) fn medium_gone(&mut self, number: Number) {
+        let disk = self.slots[usize::from(number)].disk;
+        self.cache.forget(disk, 0, u32::MAX);
+        for other in 0..self.slots.len() as Number {
+            if self.slots[usize::from(other)].disk == disk {
+                self.forget(other);
+            }
+        }
+    }
+
+    fn forget(&mut self, number: Number) {
+        self.slots[usize::from(number)].volume = None;
+        self.index.forget(number);
+        self.known.clear();
+        for (at, place) in self.files.iter_mut().enumerate() {
+            if let Some(open) = place.item.as_mut().filter(|open| open.number == number) {
+                open.lost = true;
+                self.cache.release(at as u8);
+            }
+        }
+        for place in self.directories.iter_mut() {
+            if let Some(open) = place.item.as_mut().filter(|open| open.number == Some(number)) {
+                open.lost = true;
+            }
+        }
+        if self.underway.as_ref().is_some_and(|underway| underway.number == number) {
+            self.underway = None;
+        }
+        for _ in 0..self.chains.len() {
+            if let Some(chain) = self.chains.pop_front().filter(|chain| chain.0 != number) {
+                let _ = self.chains.push_back(chain);
+            }
+        }
+    }
+
+    /// Says that a volume is not written, when that is so.
+    pub(super) fn report_read_only(&mut self, number: Number) {
+        let Some(volume) = &self.slots[usize::from(number)].volume else { return };
+        if let Some(reason) = volume.read_only {
+            self.tell(number, Notice::ReadOnly(reason));
+        }
+    }
+}

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use heapless::Vec;
 
 use crate::time::Zone;
+use crate::vfs::codepage;
 use crate::vfs::path::DriveSet;
 
 /// A file named in the configuration, as written: DOS form (`C:\MTCP\FTP.LOG`) or `/drive_c/...`.
@@ -41,6 +42,17 @@ pub enum CodePage {
     Cp437,
     /// Code page 850 on disk, UTF-8 on the wire.
     Cp850,
+}
+
+impl CodePage {
+    /// The characters; `None` when names travel as they are.
+    pub fn table(self) -> Option<&'static codepage::CodePage> {
+        match self {
+            CodePage::Raw => None,
+            CodePage::Cp437 => Some(&codepage::CP437),
+            CodePage::Cp850 => Some(&codepage::CP850),
+        }
+    }
 }
 
 /// Where the server shows what happens and takes keys from (FTPSRV_CONSOLE).

@@ -3,6 +3,8 @@
 //! May call `fat` and `block`. [`provider::Provider`] is the only way to a file, and takes only a
 //! [`path::ResolvedPath`], which only a [`sandbox::Sandbox`] makes.
 
+pub mod alias;
+pub mod codepage;
 pub mod drives;
 pub mod path;
 pub mod pattern;

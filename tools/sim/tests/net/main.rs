@@ -8,5 +8,6 @@ mod death;
 mod dhcp;
 mod fuzz;
 mod hostile;
+mod memory;
 mod rig;
 mod slip;

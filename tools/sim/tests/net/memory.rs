@@ -1,0 +1,27 @@
+//! Too little memory is said, with figures, whatever it did not suffice for.
+
+use crate::rig::plan;
+use ftpsrv::net::{AddressPlan, Plan, Stack};
+use sim::memory::HostMemory;
+use sim::network::{Network, SimNic};
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let plan = Plan { address: AddressPlan::Dhcp { hostname: "FTPSRV" }, ..plan() };
+    let mut purposes = Vec::new();
+    for size in (0..90_000).step_by(250) {
+        let network = Network::new(1);
+        let nic = Box::leak(Box::new(SimNic::new(&network)));
+        match Stack::new(nic, &plan, &mut HostMemory::new(size), network.now()) {
+            Ok(_) => purposes.push("enough"),
+            Err(error) => {
+                assert!(error.wanted > error.available && error.available <= size);
+                purposes.push(error.purpose);
+            }
+        }
+    }
+    purposes.dedup();
+    assert_eq!(purposes.first(), Some(&"network frames"));
+    assert!(purposes.contains(&"control buffers") && purposes.contains(&"data receive buffers"));
+    assert_eq!(purposes.last(), Some(&"enough"));
+}

@@ -23,9 +23,18 @@ extern "C" fn kernel_main() -> ! {
     let mut pc = Pc::new(metal::display::find(&mut arena));
     let mut disks = BiosDisks::find();
     report(&mut pc, &arena, &mut disks);
+    #[cfg(feature = "selftest")]
+    metal::selftest::run(&mut pc, &mut arena, &mut disks);
+    #[cfg(not(feature = "selftest"))]
+    serve(&mut pc)
+}
+
+/// Shows log and keys.
+#[cfg(not(feature = "selftest"))]
+fn serve(pc: &mut Pc) -> ! {
     let mut row = 0;
     loop {
-        show_log(&mut pc, &mut row);
+        show_log(pc, &mut row);
         if let Some(key) = pc.key() {
             info!("key {key:?} at {} ms, {}", pc.now().0, pc.date_time());
         }

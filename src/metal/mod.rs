@@ -20,6 +20,8 @@ pub mod low;
 pub mod memory;
 pub mod pc;
 pub mod ports;
+#[cfg(feature = "selftest")]
+pub mod selftest;
 
 use core::arch::global_asm;
 

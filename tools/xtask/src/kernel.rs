@@ -31,13 +31,22 @@ pub struct Kernel {
 ///
 /// # Errors
 /// What failed, for the user; cargo's own output goes to standard error.
-pub fn build(root: &Path, mut cargo: Command) -> Result<Kernel> {
-    let target_dir = root.join("target/kernel");
+pub fn build(root: &Path, cargo: Command) -> Result<Kernel> {
+    build_with(root, cargo, "kernel")
+}
+
+/// As [`build`], with another feature of the kernel: `selftest` makes the kernel that tests itself on
+/// the machine (src/metal/selftest.rs).
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(root: &Path, mut cargo: Command, feature: &str) -> Result<Kernel> {
+    let target_dir = root.join("target").join(feature);
     cargo
         .current_dir(root)
         // Not the other packages: what they ask of shared dependencies would count for the kernel too.
         .args(["build", "--package", "ftpsrv", "--bin", "ftpsrv"])
-        .args(["--profile", "kernel", "--features", "kernel"])
+        .args(["--profile", "kernel", "--features", feature])
         .args(["--target", "targets/i386-unknown-none-elf.json", "-Zjson-target-spec"])
         .args(["-Zbuild-std=core,compiler_builtins"])
         .args(["-Zbuild-std-features=compiler-builtins-mem"])

@@ -1,6 +1,6 @@
 //! `cargo xtask run`: the server on an emulated PC, with its FTP port on this machine's loopback.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::emulator::{Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
+use crate::emulator::{Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
 use crate::process::Running;
 use crate::serial::Serial;
-use crate::{disk, image, mtcp_cfg, process, setup, workspace};
+use crate::{disk, image, mtcp_cfg, setup, workspace};
 
 /// The guest's line that says it accepts connections.
 pub const READY: &str = "FTPSRV READY ";
@@ -115,33 +115,56 @@ impl std::str::FromStr for PortRange {
 impl Options {
     /// Does it all; returns when the user ends it.
     pub fn run(&self) -> Result<ExitCode> {
-        ensure!(
-            self.emulator == Emulator::Qemu,
-            "only QEMU has a network card that this server drives so far"
-        );
         let clash = self.pasv_ports.ports().any(|port| port == self.control_port);
         ensure!(!clash, "the control port {} is one of the passive ports", self.control_port);
-        setup::programs(&[setup::QEMU])?;
+        setup::programs(match self.emulator {
+            Emulator::Qemu => &[setup::QEMU],
+            Emulator::Dosbox => &[setup::DOSBOX],
+            Emulator::Bochs => setup::BOCHS,
+        })?;
         setup::programs(setup::DISK_TOOLS)?;
-        let qemu = process::find("qemu-system-i386").context("no qemu-system-i386")?;
-        let (pc, users) = self.prepare(&qemu)?;
-        let arguments = pc.qemu_arguments()?;
+        let dir = workspace::scratch(&format!("run-{}", self.control_port))?;
+        let (pc, users) = self.prepare(&dir)?;
+        let emulator = pc.invocation(self.emulator, &dir)?;
         if self.dry_run {
-            println!("{}", qemu.display());
-            arguments.iter().for_each(|word| println!("{}", word.to_string_lossy()));
+            println!("{}", emulator.program.display());
+            emulator.arguments.iter().for_each(|word| println!("{}", word.to_string_lossy()));
             return Ok(ExitCode::SUCCESS);
         }
         self.check_ports()?;
-        let running = Running::start(&qemu, |command| {
-            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        self.tell_limits();
+        let is_output = matches!(emulator.com1, Com1::Output);
+        let mut running = Running::start(&emulator.program, |command| {
+            command.args(&emulator.arguments).stdin(Stdio::null());
+            // The other emulators' own talk is none of the server's.
+            command.stdout(if is_output { Stdio::piped() } else { Stdio::null() });
+            if !is_output {
+                command.stderr(Stdio::null());
+            }
         })?;
-        self.attend(running, &users, pc.display)
+        // QEMU keeps the log itself.
+        let log = pc.serial_log.filter(|_| !is_output).map(File::create).transpose()?;
+        let serial = Serial::open(&mut running, emulator.com1, log)?;
+        self.attend(running, &serial, &users, pc.display)
+    }
+
+    /// What the chosen emulator cannot do.
+    fn tell_limits(&self) {
+        match self.emulator {
+            Emulator::Qemu => (),
+            Emulator::Dosbox => {
+                eprintln!("DOSBox has no network card: the server boots, and nobody can reach it");
+            }
+            Emulator::Bochs => eprintln!(
+                "Bochs forwards five ports at most: use active mode (curl -P -). Its screen is VNC's \
+                 on port 5900 of this machine"
+            ),
+        }
     }
 
     /// Makes the images and describes the PC; also the users to tell of.
-    fn prepare(&self, qemu: &Path) -> Result<(Pc, Vec<String>)> {
-        let dir = workspace::scratch(&format!("run-{}", self.control_port))?;
-        let (floppy, config, users) = self.make_floppy(&dir)?;
+    fn prepare(&self, dir: &Path) -> Result<(Pc, Vec<String>)> {
+        let (floppy, config, users) = self.make_floppy(dir)?;
         let mut disks = self.hdd.clone();
         if disks.is_empty() {
             let sample = workspace::scratch("")?.join("sample.img");
@@ -151,13 +174,7 @@ impl Options {
         for disk in &disks {
             ensure!(disk.is_file(), "no disk image {}", disk.display());
         }
-        let display = match self.headless || self.dry_run {
-            true => Display::None,
-            false => Display::window(qemu).unwrap_or_else(|why| {
-                eprintln!("{why}: going on without a window");
-                Display::None
-            }),
-        };
+        let display = if self.headless { Display::None } else { self.window()? };
         let serial_log = self.serial_log.as_deref().map(std::path::absolute).transpose()?;
         let pc = Pc {
             machine: self.machine,
@@ -173,6 +190,19 @@ impl Options {
             control: None,
         };
         Ok((pc, users))
+    }
+
+    /// The window, or why there is none.
+    fn window(&self) -> Result<Display> {
+        let found = match self.emulator {
+            Emulator::Qemu => Display::window(&self.emulator.program()?),
+            Emulator::Dosbox => Display::session().map(|()| Display::Window("sdl")),
+            Emulator::Bochs => Ok(Display::None),
+        };
+        Ok(found.unwrap_or_else(|why| {
+            eprintln!("{why}: going on without a window");
+            Display::None
+        }))
     }
 
     fn network(&self, config: &[u8]) -> Network {
@@ -242,12 +272,17 @@ impl Options {
     }
 
     /// Shows the log and waits for the end.
-    fn attend(&self, mut running: Running, users: &[String], display: Display) -> Result<ExitCode> {
+    fn attend(
+        &self,
+        mut running: Running,
+        serial: &Serial,
+        users: &[String],
+        display: Display,
+    ) -> Result<ExitCode> {
         let stop = Arc::new(AtomicBool::new(false));
         for signal in signals() {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }
-        let serial = Serial::follow(&mut running)?;
         let start = Instant::now();
         let mut ready = false;
         let mut warned = false;

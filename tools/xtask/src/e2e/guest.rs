@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Stage, ports};
 use crate::disk::{self, Layout, Volume};
-use crate::emulator::{Display, Machine, Network, Pc, Speed, UserNetwork};
+use crate::emulator::{Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
 use crate::process::Running;
 use crate::qmp::Qmp;
 use crate::run::READY;
@@ -110,7 +110,7 @@ impl Guest {
             serial_log: Some(dir.join("serial.log")),
             control: Some(dir.join("qmp")),
         };
-        let running = start_qemu(stage, &pc, &dir)?;
+        let running = start_qemu(&pc, &dir)?;
         Guest::listen(running, dir, port, disks)
     }
 
@@ -214,11 +214,11 @@ fn floppy(stage: &Stage, dir: &Path, config: &[u8], passwords: Option<&[u8]>) ->
     Ok(image)
 }
 
-fn start_qemu(stage: &Stage, pc: &Pc, dir: &Path) -> Result<Running> {
-    let arguments = pc.qemu_arguments()?;
+fn start_qemu(pc: &Pc, dir: &Path) -> Result<Running> {
+    let qemu = pc.invocation(Emulator::Qemu, dir)?;
     let errors = fs::File::create(dir.join("qemu.log"))?;
-    Running::start(&stage.qemu, |command| {
-        command.args(arguments).stdin(Stdio::null());
+    Running::start(&qemu.program, |command| {
+        command.args(qemu.arguments).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::from(errors));
     })
 }

@@ -14,16 +14,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::kernel::Kernel;
 use crate::verify::Tally;
-use crate::{image, process, workspace};
+use crate::{image, workspace};
 
 /// What all scenarios share.
 pub struct Stage {
-    /// qemu-system-i386
-    pub qemu: PathBuf,
     /// A floppy with the kernel, to copy.
     pub floppy: PathBuf,
     /// Where scenarios keep their files.
@@ -36,8 +34,7 @@ impl Stage {
         let dir = workspace::scratch(name)?;
         let floppy = dir.join("floppy.img");
         image::floppy(kernel, guest::CONFIG.as_bytes(), &guest::passwords()?, &floppy)?;
-        let qemu = process::find("qemu-system-i386").context("no qemu-system-i386")?;
-        Ok(Stage { qemu, floppy, dir })
+        Ok(Stage { floppy, dir })
     }
 }
 

@@ -13,18 +13,18 @@ pub enum Display {
 }
 
 impl Display {
+    /// Whether there is a desktop, or why not.
+    pub fn session() -> Result<(), String> {
+        let names = ["DISPLAY", "WAYLAND_DISPLAY"];
+        let named = |name: &&str| std::env::var_os(name).is_some_and(|at| !at.is_empty());
+        let own = cfg!(target_os = "macos") || cfg!(windows);
+        if own || names.iter().any(named) { Ok(()) } else { Err("there is no display".into()) }
+    }
+
     /// The window that this `qemu` can open here, or why it cannot.
     pub fn window(qemu: &Path) -> Result<Display, String> {
-        let session = ["DISPLAY", "WAYLAND_DISPLAY"];
-        let wanted: &[&str] = if cfg!(target_os = "macos") {
-            &["cocoa"]
-        } else if cfg!(windows)
-            || session.iter().any(|name| std::env::var_os(name).is_some_and(|at| !at.is_empty()))
-        {
-            &["gtk", "sdl"]
-        } else {
-            return Err("there is no display".into());
-        };
+        Display::session()?;
+        let wanted: &[&str] = if cfg!(target_os = "macos") { &["cocoa"] } else { &["gtk", "sdl"] };
         let known = process::output(process::command(qemu).args(["-display", "help"]));
         let known = known.unwrap_or_default();
         let found = wanted.iter().find(|name| known.lines().any(|line| line.trim() == **name));

@@ -2,14 +2,16 @@
 //!
 //! Calls nothing; `run`, the end-to-end tests and the bench start what these describe.
 
+mod bochs;
 mod display;
+mod dosbox;
 mod qemu;
 
 use std::ffi::OsString;
-use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 pub use display::Display;
@@ -93,11 +95,53 @@ pub struct Pc {
     pub control: Option<PathBuf>,
 }
 
-impl Pc {
-    /// The emulator's arguments, without its own name.
-    pub fn qemu_arguments(&self) -> Result<Vec<OsString>> {
-        qemu::arguments(self)
+/// An emulator to start.
+pub struct Invocation {
+    pub program: PathBuf,
+    pub arguments: Vec<OsString>,
+    pub com1: Com1,
+}
+
+/// Where an emulator's COM1 comes out.
+pub enum Com1 {
+    /// Its standard output; it keeps the log itself.
+    Output,
+    /// A file that it writes.
+    File(PathBuf),
+    /// A socket that it connects to.
+    Socket(TcpListener),
+}
+
+impl Emulator {
+    /// Its program.
+    pub fn program(self) -> Result<PathBuf> {
+        let name = match self {
+            Emulator::Qemu => "qemu-system-i386",
+            Emulator::Dosbox => "dosbox",
+            Emulator::Bochs => "bochs",
+        };
+        crate::process::find(name).with_context(|| format!("{name} is not installed"))
     }
+}
+
+impl Pc {
+    /// How `emulator` is started as this PC; what it reads from files goes into `dir`.
+    pub fn invocation(&self, emulator: Emulator, dir: &Path) -> Result<Invocation> {
+        let program = emulator.program()?;
+        match emulator {
+            Emulator::Qemu => {
+                Ok(Invocation { program, arguments: qemu::arguments(self)?, com1: Com1::Output })
+            }
+            Emulator::Dosbox => dosbox::invocation(self, program, dir),
+            Emulator::Bochs => bochs::invocation(self, program, dir),
+        }
+    }
+}
+
+/// Cylinders of a disk image with 16 heads of 63 sectors, for emulators that must be told.
+fn geometry(disk: &Path) -> Result<u64> {
+    let bytes = std::fs::metadata(disk).with_context(|| disk.display().to_string())?.len();
+    Ok(bytes / 512 / (16 * 63))
 }
 
 #[cfg(test)]

@@ -27,5 +27,10 @@ pub const DISK_TOOLS: &[Need] = &[packages::DOSFSTOOLS, packages::MTOOLS];
 
 /// The emulator of `run` and of the tests.
 pub const QEMU: Need = packages::QEMU;
+/// The only true 386 among the emulators.
+pub const DOSBOX: Need = packages::DOSBOX;
+/// A second BIOS and disk model.
+pub const BOCHS: &[Need] = &[packages::BOCHS, packages::BOCHS_BIOS, packages::BOCHS_VGA];
+
 /// What the tests drive the server with, and a disassembler for the instruction gate.
 pub const TEST_TOOLS: &[Need] = packages::TEST_TOOLS;

@@ -45,6 +45,16 @@ pub const QEMU: Need = Need {
 };
 pub const DOSFSTOOLS: Need = need(&["mkfs.fat"], "dosfstools");
 pub const MTOOLS: Need = need(&["mcopy"], "mtools");
+pub const DOSBOX: Need = need(&["dosbox"], "dosbox");
+pub const BOCHS: Need = need(&["bochs"], "bochs");
+pub const BOCHS_BIOS: Need = need(
+    &["/usr/share/bochs/BIOS-bochs-latest", "/opt/homebrew/share/bochs/BIOS-bochs-latest"],
+    "bochsbios",
+);
+pub const BOCHS_VGA: Need = need(
+    &["/usr/share/bochs/VGABIOS-lgpl-latest", "/opt/homebrew/share/bochs/VGABIOS-lgpl-latest"],
+    "vgabios",
+);
 pub const TEST_TOOLS: &[Need] = &[
     need(&["curl"], "curl"),
     need(&["lftp"], "lftp"),

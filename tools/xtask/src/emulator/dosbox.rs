@@ -1,0 +1,53 @@
+//! DOSBox: the only true 386 among the emulators. Disks through INT 13h alone, and no network card.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+use super::{Com1, Display, Invocation, Pc, Speed, geometry};
+
+pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
+    ensure!(pc.disks.len() <= 2, "with DOSBox, two hard disks are the most");
+    // DOSBox connects its COM1 to us.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let settings = dir.join("dosbox.conf");
+    fs::write(&settings, conf(pc, listener.local_addr()?.port())?)?;
+    let mut arguments = vec!["-conf".into(), settings.into()];
+    if pc.display != Display::None {
+        return Ok(Invocation { program, arguments, com1: Com1::Socket(listener) });
+    }
+    let mut headless = vec![
+        "SDL_VIDEODRIVER=dummy".into(),
+        "SDL_AUDIODRIVER=dummy".into(),
+        program.into_os_string(),
+    ];
+    headless.append(&mut arguments);
+    let program = crate::process::find("env").unwrap_or_else(|| "/usr/bin/env".into());
+    Ok(Invocation { program, arguments: headless, com1: Com1::Socket(listener) })
+}
+
+fn conf(pc: &Pc, port: u16) -> Result<String> {
+    let cpu = if pc.cpu == "486" { "486_slow" } else { &pc.cpu };
+    let cycles = match pc.speed {
+        Speed::Full => "max".to_owned(),
+        // Thousands of instructions a millisecond.
+        Speed::Shift(shift) => format!("fixed {}", 1_000_000 >> shift),
+    };
+    let mut text = format!(
+        "[sdl]\nfullscreen=false\n[dosbox]\nmachine=svga_s3\nmemsize={}\n[cpu]\ncore=normal\n\
+         cputype={cpu}\ncycles={cycles}\n[mixer]\nnosound=true\n[serial]\n\
+         serial1=nullmodem server:127.0.0.1 port:{port} transparent:1\n[autoexec]\n",
+        pc.memory_mb
+    );
+    for (index, disk) in pc.disks.iter().enumerate() {
+        let cylinders = geometry(disk)?;
+        let number = index + 2;
+        let name = disk.display();
+        writeln!(text, "imgmount {number} \"{name}\" -size 512,63,16,{cylinders} -t hdd -fs none")?;
+    }
+    writeln!(text, "boot \"{}\" -l a", pc.floppy.display())?;
+    Ok(text)
+}

@@ -27,6 +27,8 @@ const GIVES_WAY_IN_FLOOD: u64 = 5;
 const FLOOD: u32 = 16;
 /// Milliseconds that a client has to take our last bytes and close, before we forget it.
 const LINGER: u64 = 5_000;
+/// How much of that a client loses when somebody else finds no other socket.
+const CUT_SHORT: u64 = 3_000;
 /// Seconds of silence after which a client is asked whether it is there, and after which it is not.
 const KEEP_ALIVE: u64 = 60;
 const TIMEOUT: u64 = 150;
@@ -74,6 +76,18 @@ struct Slot {
 }
 
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
+/// What a SYN finds.
+#[derive(Default)]
+struct Survey {
+    listening: bool,
+    /// Sockets that its address has.
+    same_address: usize,
+    /// The socket of the same client's last connection, which is over for him.
+    again: Option<usize>,
+    /// The socket that is the first to give way, and since when it is what it is.
+    gives_way: Option<(Millis, usize)>,
+}
 
 /// All sockets of the control port, and with them the DHCP client's.
 pub(super) struct ControlPool<'a> {
@@ -125,44 +139,52 @@ impl<'a> ControlPool<'a> {
         if !segment.opens() {
             return true;
         }
-        let from = SocketAddrV4::new(segment.source, segment.source_port);
         let patience = self.patience(now);
-        let (mut same_address, mut listening) = (0, false);
-        let mut gives_way: Option<(Millis, usize)> = None;
-        for (index, slot) in self.slots.iter().enumerate() {
-            let socket = self.set.get::<Socket>(slot.handle);
-            listening |= socket.is_listening();
-            let Some(remote) = socket.remote_endpoint().map(v4) else { continue };
-            if remote == from {
-                return true;
-            }
-            let since = match slot.life {
-                Life::Closing(_) => done(socket).then_some(Millis(0)),
-                Life::HalfOpen(since) => (now.since(since) >= patience).then_some(since),
-                _ => None,
-            };
-            same_address += usize::from(
-                *remote.ip() == segment.source && !matches!(slot.life, Life::Closing(_)),
-            );
-            if let Some(since) = since
-                && gives_way.is_none_or(|(oldest, _)| since < oldest)
-            {
-                gives_way = Some((since, index));
-            }
-        }
-        if same_address >= self.per_address {
+        let from = SocketAddrV4::new(segment.source, segment.source_port);
+        let Some(survey) = self.survey(from, now, patience) else { return true };
+        if survey.same_address >= self.per_address {
             return false;
         }
-        if listening {
+        if survey.listening && survey.again.is_none() {
             return true;
         }
-        if let Some(slot) = gives_way.and_then(|(_, index)| self.slots.get_mut(index)) {
+        let freed = survey.again.or(survey.gives_way.map(|(_, index)| index));
+        if let Some(slot) = freed.and_then(|index| self.slots.get_mut(index)) {
             forget(&mut self.set, &mut slot.handle);
             slot.life = Life::Listening;
             return self.set.get_mut::<Socket>(slot.handle).listen(self.port).is_ok();
         }
         self.turned_away.1 += 1;
         false
+    }
+
+    /// Looks at all sockets for a SYN `from` a client; `None` when it is of a connection that we have.
+    fn survey(&self, from: SocketAddrV4, now: Millis, patience: u64) -> Option<Survey> {
+        let mut survey = Survey::default();
+        for (index, slot) in self.slots.iter().enumerate() {
+            let socket = self.set.get::<Socket>(slot.handle);
+            survey.listening |= socket.is_listening();
+            let Some(remote) = socket.remote_endpoint().map(v4) else { continue };
+            let closed = matches!(slot.life, Life::Closing(_)) && done(socket);
+            match (remote == from, closed) {
+                (true, false) => return None,
+                (true, true) => survey.again = Some(index),
+                (false, _) => {}
+            }
+            survey.same_address += usize::from(remote.ip() == from.ip() && !closed);
+            let since = match slot.life {
+                Life::Closing(_) if closed => Some(Millis(0)),
+                Life::Closing(until) => (until.since(now) < CUT_SHORT).then_some(until),
+                Life::HalfOpen(since) => (now.since(since) >= patience).then_some(since),
+                _ => None,
+            };
+            if let Some(since) = since
+                && survey.gives_way.is_none_or(|(oldest, _)| since < oldest)
+            {
+                survey.gives_way = Some((since, index));
+            }
+        }
+        Some(survey)
     }
 
     /// Milliseconds that a half-open connection is left alone.

@@ -252,3 +252,50 @@ fn one_turn_takes_no_more_frames_than_its_budget() {
     }
     assert_eq!((total, activity), (20, Activity::default()));
 }
+
+/// He connects, is sent away, and acknowledges nothing from then on; over and over.
+#[test]
+fn clients_that_do_not_let_go_do_not_hold_the_spare_sockets() {
+    let mut rig = Rig::with(&Plan { per_address: 3, ..plan() }, |_| {});
+    rig.login();
+    let mut waited = Vec::new();
+    for _ in 0..20 {
+        for _ in 0..3 {
+            rig.mallory.connect(CONTROL);
+        }
+        rig.run(20);
+        rig.mallory.set_connected(false);
+        while let Some(slot) = rig.stack.accept() {
+            rig.stack.control(slot).unwrap().send(b"421\r\n");
+            rig.stack.release(slot);
+        }
+        rig.run(200);
+        rig.mallory.set_connected(true);
+        let start = rig.network.now();
+        let (connection, slot) = rig.login();
+        waited.push(rig.network.now().since(start));
+        rig.alice.close(connection);
+        rig.stack.release(slot);
+    }
+    assert!(waited.iter().all(|ms| *ms < 20), "{waited:?}");
+}
+
+#[test]
+fn a_client_may_come_again_from_the_port_that_it_has_just_closed() {
+    let mut rig = Rig::new();
+    for _ in 0..10 {
+        let connection = rig.alice.connect_from(5555, CONTROL);
+        let mut slot = None;
+        rig.until("a connection", 20, |rig| {
+            slot = slot.or_else(|| rig.stack.accept());
+            slot.is_some() && rig.alice.is_open(connection)
+        });
+        rig.stack.release(slot.unwrap());
+        rig.run(10);
+        // The host forgets its half without a word.
+        rig.alice.abort(connection);
+        rig.alice.set_connected(false);
+        rig.alice.poll();
+        rig.alice.set_connected(true);
+    }
+}

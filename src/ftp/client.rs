@@ -8,7 +8,9 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use heapless::Vec;
 
 use super::link::{ControlLink, DataLink};
+use super::listing::Facts;
 use super::reply::{Line, Refusal};
+use super::scan::Algorithm;
 use super::shared::{Activity, Event, Shared, Source, UserName, Who};
 use super::transfer::{Job, Transfer};
 use crate::config::{User, Users};
@@ -108,7 +110,9 @@ pub struct Client {
     pub(super) answer: Option<Answer>,
     pub(super) ending: Option<Ending>,
     /// Facts that MLSD and MLST give.
-    pub(super) facts: super::listing::Facts,
+    pub(super) facts: Facts,
+    /// What HASH computes.
+    pub(super) algorithm: Algorithm,
     pub(super) connected: Millis,
     /// When a command or data last came, or data last went.
     pub(super) active: Millis,
@@ -135,7 +139,8 @@ impl Client {
             job: None,
             answer: None,
             ending: None,
-            facts: super::listing::Facts::ALL,
+            facts: Facts::ALL,
+            algorithm: Algorithm::Sha256,
             connected: now,
             active: now,
             command_since: now,

@@ -3,7 +3,7 @@
 //! May call the handlers.
 
 use super::client::{Client, Context};
-use super::handlers::{connect, files, info, login, navigate, site, transfers};
+use super::handlers::{connect, files, hash, info, login, navigate, site, transfers};
 use super::reply::Refusal;
 
 /// Carries a command out: `Ok` when it has replied, or has started a transfer or a longer reply.
@@ -76,7 +76,7 @@ const WITH_NAME: Rules = Rules::LOGIN.and(Rules::ARGUMENT);
 const NEW_NAME: Rules = WITH_NAME.and(Rules::NAMING);
 
 /// All commands, in the order in which HELP and SITE STATS show them.
-pub static TABLE: [Command; 49] = [
+pub static TABLE: [Command; 54] = [
     command("USER", Rules::ARGUMENT, login::user, "<name>: log in, first part"),
     command("PASS", FREE, login::pass, "<password>: log in, second part"),
     command("ACCT", FREE, login::acct, "not needed here"),
@@ -131,6 +131,11 @@ pub static TABLE: [Command; 49] = [
     command("HELP", FREE, info::help, "[command]: help"),
     command("SITE", WITH_NAME, site::site, "<command>: see SITE HELP"),
     command("AVBL", USER, files::avbl, "[directory]: bytes free on its disk"),
+    command("HASH", WITH_NAME, hash::hash, "<file>: checksum, see OPTS HASH"),
+    command("XCRC", WITH_NAME, hash::xcrc, "<file> [start [end]]: CRC32"),
+    command("XMD5", WITH_NAME, hash::xmd5, "<file> [start [end]]: MD5"),
+    command("XSHA1", WITH_NAME, hash::xsha1, "<file> [start [end]]: SHA-1"),
+    command("XSHA256", WITH_NAME, hash::xsha256, "<file> [start [end]]: SHA-256"),
 ];
 
 /// The command called `verb`, in any case of letters, and its place in [`TABLE`].

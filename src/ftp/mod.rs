@@ -5,7 +5,7 @@
 //!
 //! In reading order: [`session`] reads lines ([`line`]) and runs commands ([`command`], [`handlers`]) on
 //! what it knows of its client ([`client`]); [`transfer`] moves files ([`retrieve`], [`store`], [`ascii`])
-//! and listings ([`lister`], [`listing`]); [`reply`] writes what is said; [`shared`] is what all sessions
+//! and listings ([`lister`], [`listing`]); [`scan`] reads a file through for its checksum; [`reply`] writes what is said; [`shared`] is what all sessions
 //! have in common.
 
 pub mod ascii;
@@ -18,6 +18,7 @@ mod lister;
 pub mod listing;
 pub mod reply;
 mod retrieve;
+pub mod scan;
 pub mod session;
 pub mod shared;
 mod store;

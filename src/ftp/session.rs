@@ -280,3 +280,14 @@ pub fn turn_away(control: &mut dyn ControlLink) {
     Line::reply(421).text("Too many users, please try again later").send(control);
     control.close();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1.5 KB on the 386, where lengths have half the size.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= 1664, "{}", size_of::<Session>());
+    }
+}

@@ -9,6 +9,7 @@ use super::client::{Client, Context, DataPlan};
 use super::link::{DataLink, DataState, LinkError};
 use super::listing::Listing;
 use super::reply::{Line, MAX_REPLY, Refusal};
+use super::scan::Scan;
 use super::shared::{Activity, Direction, Event};
 use super::{lister, retrieve, store};
 use crate::time::Millis;
@@ -22,6 +23,8 @@ const CONNECT_TIME: u64 = 30_000;
 pub enum Job {
     /// A file or a listing on its way.
     Transfer(Transfer),
+    /// A file being read through for a checksum or a size.
+    Scan(Scan),
 }
 
 impl Job {
@@ -33,6 +36,7 @@ impl Job {
                 Kind::Store(_) => Activity::Receiving,
                 Kind::List => Activity::Listing,
             },
+            Job::Scan(_) => Activity::Reading,
         }
     }
 
@@ -40,6 +44,29 @@ impl Job {
     pub(super) fn fail(&mut self, data: &mut dyn DataLink, refusal: Refusal) {
         match self {
             Job::Transfer(transfer) => transfer.fail(data, refusal),
+            Job::Scan(scan) => scan.fail(refusal),
+        }
+    }
+
+    /// One slice of work.
+    fn slice(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<Progress, Refusal> {
+        match self {
+            Job::Transfer(transfer) => transfer.slice(client, cx),
+            Job::Scan(scan) => scan.slice(client, cx),
+        }
+    }
+
+    /// Closes what is open; `false` when that needs another step.
+    fn release(&mut self, cx: &mut Context<'_, '_>) -> bool {
+        match self {
+            Job::Transfer(transfer) => {
+                transfer.stage == Stage::Report || transfer.close(cx).is_ok()
+            }
+            Job::Scan(scan) => scan.close(cx).is_ok(),
         }
     }
 }
@@ -210,6 +237,7 @@ impl Transfer {
             self.stage = Stage::Move;
             return Ok(Progress::Busy);
         }
+        client.update_who(cx);
         if let DataPlan::Active(address) = client.plan {
             // RFC 959 section 5.2: from the port below the control connection's.
             let from = cx.shared.settings.control_port.saturating_sub(1);
@@ -357,7 +385,7 @@ pub(super) const BROKEN_OFF: Refusal =
     Refusal::Reply(426, "Data connection closed, transfer aborted");
 
 /// The error with which a handle was closed: `Err` when it is not closed yet.
-fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>, Refusal> {
+pub(super) fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>, Refusal> {
     match result {
         Ok(()) => Ok(None),
         Err(FsError::Again) => Err(Refusal::AGAIN),
@@ -367,13 +395,12 @@ fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>, Refusal> 
 
 /// Carries the job under way on. Returns whether there is more to do at once.
 pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
-    let Some(Job::Transfer(mut transfer)) = client.job.take() else { return false };
-    let was = transfer.stage;
-    let progress = match transfer.slice(client, cx) {
+    let Some(mut job) = client.job.take() else { return false };
+    let progress = match job.slice(client, cx) {
         Ok(progress) => progress,
         Err(Refusal::AGAIN) => Progress::Busy,
         Err(refusal) => {
-            transfer.fail(cx.data, refusal);
+            job.fail(cx.data, refusal);
             Progress::Busy
         }
     };
@@ -382,22 +409,21 @@ pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
         client.update_who(cx);
         return true;
     }
-    client.job = Some(Job::Transfer(transfer));
-    if was == Stage::Open {
-        client.update_who(cx);
-    }
+    client.job = Some(job);
     matches!(progress, Progress::Busy)
 }
 
 /// Breaks the job off without a word, for a session that ends; `true` when everything is released.
 pub(super) fn abandon(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
-    let Some(Job::Transfer(mut transfer)) = client.job.take() else { return true };
-    transfer.fail(cx.data, BROKEN_OFF);
-    if transfer.stage != Stage::Report && transfer.close(cx).is_err() {
-        client.job = Some(Job::Transfer(transfer));
+    let Some(mut job) = client.job.take() else { return true };
+    job.fail(cx.data, BROKEN_OFF);
+    if !job.release(cx) {
+        client.job = Some(job);
         return false;
     }
-    if transfer.opened {
+    if let Job::Transfer(transfer) = &job
+        && transfer.opened
+    {
         transfer.count(client, cx);
     }
     true

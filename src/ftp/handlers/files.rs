@@ -6,7 +6,9 @@ use crate::config::User;
 use crate::ftp::client::{Client, Context};
 use crate::ftp::listing::write_utc;
 use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::scan::Scan;
 use crate::ftp::shared::Event;
+use crate::ftp::transfer::Job;
 use crate::time::DateTime;
 use crate::vfs::provider::{Kind, SetAttributes, Space};
 use crate::vfs::{FsError, Incoming, Permission, UserPath};
@@ -63,12 +65,14 @@ fn keeps_upload_rule(user: &User<'_>, from: &UserPath, to: &UserPath) -> bool {
     stays && !incoming.is_within(from) && !incoming.is_within(to)
 }
 
-/// SIZE: bytes that RETR would send (RFC 3659 section 4).
+/// SIZE: bytes that RETR would send (RFC 3659 section 4). Text must be read through for that.
 pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    if client.ascii {
-        return Err(Refusal::Reply(550, "SIZE needs TYPE I"));
-    }
     let path = client.named(name)?;
+    if client.ascii {
+        client.path = path;
+        client.job = Some(Job::Scan(Scan::size()));
+        return Ok(());
+    }
     let place = client.resolve(cx.shared.users, &path)?;
     let attributes = cx.files.attributes(&place)?;
     if attributes.kind != Kind::File {

@@ -6,6 +6,7 @@ use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::command;
 use crate::ftp::listing::{Facts, View, write_facts};
 use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::scan::Algorithm;
 use crate::ftp::transfer::Kind;
 
 /// NOOP.
@@ -50,8 +51,16 @@ fn feat_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> 
             }
             &mut line
         }
-        n if n < shown.len() + 2 => line.text(" ").text(shown.get(n - 2)?),
-        n if n == shown.len() + 2 => line.text("211 End"),
+        2 => {
+            line.text(" HASH ");
+            for algorithm in Algorithm::ALL {
+                line.text(algorithm.name());
+                line.text(if algorithm == client.algorithm { "*;" } else { ";" });
+            }
+            &mut line
+        }
+        n if n < shown.len() + 3 => line.text(" ").text(shown.get(n - 3)?),
+        n if n == shown.len() + 3 => line.text("211 End"),
         _ => return None,
     };
     Some(line)
@@ -70,6 +79,14 @@ pub fn opts(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
             }
         }
         line.send(cx.control);
+        return Ok(());
+    }
+    if command.eq_ignore_ascii_case(b"HASH") {
+        if !options.is_empty() {
+            client.algorithm = Algorithm::parse(options)
+                .ok_or(Refusal::Reply(501, "That algorithm is not supported"))?;
+        }
+        cx.reply(200, client.algorithm.name());
         return Ok(());
     }
     let utf8 = cx.shared.settings.code_page != CodePage::Raw;

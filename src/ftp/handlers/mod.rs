@@ -3,6 +3,7 @@
 
 pub mod connect;
 pub mod files;
+pub mod hash;
 pub mod info;
 pub mod login;
 pub mod navigate;

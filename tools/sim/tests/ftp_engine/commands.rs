@@ -206,3 +206,104 @@ fn times_are_utc_on_the_wire_and_local_on_disk() {
     assert!(!bench.files.attributes_at("README.TXT").read_only);
     assert_code(&bench.ask(client, "MFMT 20209999999999 readme.txt"), 501);
 }
+
+#[test]
+fn checksums_and_sizes_of_text_are_computed_in_slices() {
+    for laziness in [0, 3] {
+        let mut bench = Bench::new();
+        bench.files.laziness = laziness;
+        bench.files.add("T.TXT", &b"one\ntwo\r\nthree\n\n".repeat(100));
+        bench.files.add("N.TXT", b"123456789");
+        let client = bench.login("brutman", "passw0rd");
+        bench.ask(client, "CWD /drive_c");
+        assert_eq!(bench.ask(client, "SIZE t.txt"), "213 1900\r\n");
+        let (_, got) = bench.fetch(client, "RETR t.txt");
+        assert_eq!(got.len(), 1900);
+        bench.ask(client, "TYPE I");
+        assert_eq!(bench.ask(client, "SIZE t.txt"), "213 1600\r\n");
+        assert_eq!(
+            bench.ask(client, "HASH n.txt"),
+            "213 SHA-256 0-8 15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225 \
+             /DRIVE_C/N.TXT\r\n"
+        );
+        assert_eq!(bench.ask(client, "OPTS HASH md5"), "200 MD5\r\n");
+        let said = bench.ask(client, "HASH n.txt");
+        assert!(said.starts_with("213 MD5 0-8 25f9e794323b453885f5181f1b624d0b "), "{said}");
+        assert!(bench.ask(client, "FEAT").contains(" HASH SHA-256;SHA-1;MD5*;CRC32;\r\n"));
+        assert_eq!(bench.ask(client, "XCRC \"n.txt\""), "250 cbf43926\r\n");
+        assert_eq!(bench.ask(client, "XMD5 n.txt 0 3"), "250 202cb962ac59075b964b07152d234b70\r\n");
+        let said = bench.ask(client, "XSHA1 n.txt");
+        assert_eq!(said, "250 f7c3bc1d808e04732adf679965ccc34ca7ae3441\r\n");
+        for (command, code) in [
+            ("HASH missing", 550),
+            ("HASH .", 550),
+            ("XCRC n.txt 10", 501),
+            ("XCRC n.txt 2 1", 501),
+            ("XCRC n.txt 1 2 3", 501),
+            ("OPTS HASH sha-512", 501),
+        ] {
+            assert_code(&bench.ask(client, command), code);
+        }
+        assert_eq!(bench.files.handles(), 0);
+    }
+}
+
+#[test]
+fn a_line_over_the_limit_gets_one_500_and_runs_nothing() {
+    let mut bench = Bench::new();
+    let client = bench.login("brutman", "passw0rd");
+    bench.ask(client, "CWD /drive_c");
+    let long = format!("NOOP {}DELE readme.txt", " ".repeat(600));
+    for piece in [1, 100, 10_000] {
+        bench.peers[client].control.split(piece);
+        let said = bench.say(client, &format!("{long}\r\nNOOP\r\n"));
+        assert_eq!(Bench::codes(&said), [500, 200], "{said}");
+    }
+    assert!(bench.files.exists("README.TXT"));
+}
+
+#[test]
+fn telnet_negotiation_is_harmless() {
+    let mut bench = Bench::new();
+    let client = bench.login("brutman", "passw0rd");
+    bench.peers[client]
+        .control
+        .put(b"\xFF\xFB\x01NO\xFF\xF1OP\r\n\xFF\xF4\xFF\xF2ABOR\r\nNO\0OP\r\n");
+    assert_eq!(Bench::codes(&bench.run(client)), [200, 226, 200]);
+}
+
+#[test]
+fn the_motd_greets_in_lines_of_any_length() {
+    let mut bench = Bench::new();
+    bench.motd = [&b"Welcome\r\n\nto "[..], &[b'x'; 1200], b"\r\nbye\r\n\x1A junk"].concat();
+    let client = bench.connect();
+    bench.run(client);
+    let said = bench.say(client, "USER brutman\r\nPASS passw0rd\r\n");
+    let lines: Vec<&str> = said.split_terminator("\r\n").skip(1).collect();
+    assert_eq!(lines[0], "230-Welcome");
+    assert_eq!(lines[1], "230-");
+    let long: String = lines[2..5].iter().map(|line| line.strip_prefix("230-").unwrap()).collect();
+    assert_eq!(long, format!("to {}", "x".repeat(1200)));
+    assert_eq!(lines[5..], ["230-bye", "230 User brutman logged in"]);
+}
+
+#[test]
+fn slow_readers_of_replies_miss_nothing() {
+    let mut bench = Bench::new();
+    let client = bench.login("brutman", "passw0rd");
+    let whole = bench.say(client, "HELP\r\nFEAT\r\nSITE STATS\r\nSTAT\r\nSITE WHO\r\nNOOP\r\n");
+    bench.peers[client].control.put(b"HELP\r\nFEAT\r\nSITE STATS\r\nSTAT\r\nSITE WHO\r\nNOOP\r\n");
+    let mut said = Vec::new();
+    for _ in 0..1000 {
+        for _ in 0..50 {
+            bench.step(client);
+        }
+        // The client reads only when the server cannot go on.
+        said.extend(bench.peers[client].control.take());
+    }
+    // The counts of SITE STATS are higher the second time.
+    let without_digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let said = String::from_utf8(said).unwrap();
+    assert_eq!(without_digits(&said), without_digits(&whole));
+    assert!(whole.contains("brutman from 192.168.1.77"), "{whole}");
+}

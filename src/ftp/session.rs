@@ -31,6 +31,8 @@ pub enum Step {
 /// How far the session as a whole is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Not counted yet.
+    New,
     /// The greeting is not sent yet.
     Greeting,
     /// Commands and replies.
@@ -46,8 +48,10 @@ pub struct Session {
     pending: Option<&'static Command>,
     client: Client,
     phase: Phase,
-    /// Since when the server wants to end.
+    /// The server ends.
     shutting_down: bool,
+    /// And waits no longer.
+    cut_off: bool,
 }
 
 impl Session {
@@ -58,8 +62,9 @@ impl Session {
             input: LineReader::new(),
             pending: None,
             client: Client::new(slot, control.peer(), now),
-            phase: Phase::Greeting,
+            phase: Phase::New,
             shutting_down: false,
+            cut_off: false,
         }
     }
 
@@ -69,9 +74,10 @@ impl Session {
         self.shutting_down = true;
     }
 
-    /// Breaks off whatever is under way, and closes.
+    /// Breaks off whatever is under way, says so, and closes.
     pub fn cut_off(&mut self) {
-        self.client.ending = self.client.ending.or(Some(Ending::Close));
+        self.shutting_down = true;
+        self.cut_off = true;
     }
 
     /// The user's name; empty before login.
@@ -83,17 +89,24 @@ impl Session {
     pub fn step(&mut self, cx: &mut Context<'_, '_>) -> Step {
         match self.phase {
             Phase::Ended => return Step::Ended,
-            Phase::Greeting => self.greet(cx),
-            Phase::Serving => {}
+            Phase::New => self.arrive(cx),
+            Phase::Greeting | Phase::Serving => {}
         }
         if cx.control.is_dead() {
             self.client.ending = Some(Ending::Abort);
+        }
+        if self.cut_off {
+            self.break_off(cx);
         }
         if self.client.ending.is_none() {
             self.check_time(cx);
         }
         if let Some(ending) = self.client.ending {
             return self.wind_up(cx, ending);
+        }
+        if self.phase == Phase::Greeting {
+            self.greet(cx);
+            return Step::Idle;
         }
         let mut busy = self.send_answer(cx);
         busy |= self.run_command(cx);
@@ -102,17 +115,35 @@ impl Session {
         if busy || self.client.ending.is_some() { Step::Busy } else { Step::Idle }
     }
 
-    fn greet(&mut self, cx: &mut Context<'_, '_>) {
-        self.phase = Phase::Serving;
-        cx.shared.statistics.sessions = cx.shared.statistics.sessions.wrapping_add(1);
-        cx.shared.statistics.active += 1;
+    /// Counts the client.
+    fn arrive(&mut self, cx: &mut Context<'_, '_>) {
+        self.phase = Phase::Greeting;
+        let statistics = &mut *cx.shared.statistics;
+        statistics.sessions = statistics.sessions.wrapping_add(1);
+        statistics.active += 1;
         self.client.note(cx, &Event::Connected);
         self.client.update_who(cx);
+    }
+
+    fn greet(&mut self, cx: &mut Context<'_, '_>) {
+        if cx.control.room() < MAX_REPLY {
+            return;
+        }
+        self.phase = Phase::Serving;
         let mut line = Line::reply(220);
         if !cx.shared.settings.hostname.is_empty() {
             line.text(&cx.shared.settings.hostname).text(" ");
         }
         line.text("FTP server ready").send(cx.control);
+    }
+
+    fn break_off(&mut self, cx: &mut Context<'_, '_>) {
+        self.pending = None;
+        self.input.clear();
+        self.client.answer = None;
+        if let Some(job) = &mut self.client.job {
+            job.fail(cx.data, Refusal::Reply(426, "The server is shutting down"));
+        }
     }
 
     /// Ends a session whose time has run out: the setting's since the last command or the last data, and
@@ -196,7 +227,12 @@ impl Session {
         }
         let read = self.pending.is_none() && self.read_line(cx);
         let Some(command) = self.pending else { return read };
-        if self.client.job.is_some() && !command.is_for_any_time() {
+        if !command.is_for_any_time()
+            && let Some(job) = &mut self.client.job
+        {
+            if abor_is_waiting(cx.control) {
+                job.fail(cx.data, Refusal::Reply(426, "Transfer aborted"));
+            }
             return read;
         }
         let (_, argument) = command::split(self.input.line());
@@ -259,6 +295,22 @@ impl Session {
 
 /// Milliseconds in which a client must have logged in, at most.
 const LOGIN_TIME: u64 = 60_000;
+
+/// Whether ABOR waits behind the command that waits for the transfer's end. The commands before it are
+/// still answered in order, but the transfer must not last for their sake. ABOR is the start of a line, or
+/// follows a Telnet command.
+fn abor_is_waiting(control: &mut dyn ControlLink) -> bool {
+    let mut found = false;
+    control.receive(&mut |bytes| {
+        found = bytes.windows(5).enumerate().any(|(at, window)| {
+            let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+            let starts = before.is_none_or(|&byte| byte == b'\n' || byte >= 240);
+            starts && matches!(window, [verb @ .., b'\r' | b'\n'] if verb.eq_ignore_ascii_case(b"ABOR"))
+        });
+        0
+    });
+    found
+}
 
 /// What holds for every command.
 fn check(command: &Command, client: &Client, argument: &[u8]) -> Result<(), Refusal> {

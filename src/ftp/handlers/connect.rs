@@ -12,6 +12,9 @@ use crate::ftp::reply::{Line, Refusal};
 /// is dropped for the next.
 const LINGER: u64 = 2000;
 
+/// Passive ports that one PASV tries.
+const PORTS_TRIED: usize = 10;
+
 const ONLY_EPSV: Refusal = Refusal::Reply(501, "Only EPSV is allowed after EPSV ALL");
 
 /// PASV.
@@ -65,19 +68,19 @@ fn passive_address(client: &Client, cx: &Context<'_, '_>) -> Ipv4Addr {
 /// Listens on the next passive port, for this client alone.
 fn listen(client: &mut Client, cx: &mut Context<'_, '_>) -> Result<u16, Refusal> {
     make_room(client, cx)?;
-    let none = Refusal::Reply(425, "No port for a data connection now, please try again");
-    let port = cx.shared.ports.take(client.slot).ok_or(none)?;
-    match cx.data.listen(port, client.address()) {
-        Ok(()) => {
-            client.plan = DataPlan::Passive;
-            Ok(port)
-        }
-        Err(LinkError::Again) => Err(Refusal::Wait),
-        Err(LinkError::Unusable) => {
-            cx.shared.ports.release(client.slot);
-            Err(none)
+    // A port may still be held by the last connection that another client had there.
+    for _ in 0..PORTS_TRIED {
+        let Some(port) = cx.shared.ports.take(client.slot) else { break };
+        match cx.data.listen(port, client.address()) {
+            Ok(()) => {
+                client.plan = DataPlan::Passive;
+                return Ok(port);
+            }
+            Err(LinkError::Again) => return Err(Refusal::Wait),
+            Err(LinkError::Unusable) => cx.shared.ports.release(client.slot),
         }
     }
+    Err(Refusal::Reply(425, "No port for a data connection now, please try again"))
 }
 
 /// Waits for the end of the last data connection, or makes one.

@@ -4,4 +4,5 @@ mod attackers;
 mod bench;
 mod commands;
 mod files;
+mod meanwhile;
 mod transfers;

@@ -75,3 +75,120 @@ fn uploads_never_overwrite_but_append() {
     assert_eq!(Bench::codes(&bench.store(client, "STOR readme.txt", b"x")), [150, 226]);
     assert_eq!(bench.files.content("README.TXT").unwrap(), b"x");
 }
+
+#[test]
+fn text_gets_line_ends_in_both_directions() {
+    let text = b"one\ntwo\r\nthree\n\n\rfour\r\n".repeat(700);
+    let mut wire = Vec::new();
+    for (index, &byte) in text.iter().enumerate() {
+        if byte == b'\n' && (index == 0 || text[index - 1] != b'\r') {
+            wire.push(b'\r');
+        }
+        wire.push(byte);
+    }
+    for shift in 0..4 {
+        let mut bench = Bench::new();
+        let (text, wire) = (&text[shift..], &wire[shift..]);
+        bench.files.add("T.TXT", text);
+        let client = bench.login("brutman", "passw0rd");
+        let (said, got) = bench.fetch(client, "RETR /drive_c/t.txt");
+        assert_eq!(Bench::codes(&said), [150, 226]);
+        assert!(got == wire, "{shift}");
+        for (name, content) in [("A.TXT", text), ("B.TXT", wire)] {
+            let said = bench.store(client, &format!("STOR /drive_c/{name}"), content);
+            assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+            assert!(bench.files.content(name).unwrap() == wire, "{name} {shift}");
+        }
+    }
+}
+
+#[test]
+fn transfers_resume_where_they_broke_off() {
+    let whole = pattern(30_000);
+    let mut bench = Bench::new();
+    bench.files.add("F.BIN", &whole);
+    bench.files.add("PART.BIN", &whole[..10_001]);
+    let client = bench.login("brutman", "passw0rd");
+    bench.ask(client, "CWD /drive_c");
+    bench.ask(client, "REST 5");
+    assert_code(&bench.fetch(client, "RETR f.bin").0, 504);
+    bench.ask(client, "TYPE I");
+    for offset in [1, 511, 512, 12_345, 29_999, 30_000] {
+        assert_code(&bench.ask(client, &format!("REST {offset}")), 350);
+        let (said, got) = bench.fetch(client, "RETR f.bin");
+        assert_eq!(Bench::codes(&said), [150, 226]);
+        assert!(got == whole[offset..], "{offset}");
+    }
+    let (_, got) = bench.fetch(client, "RETR f.bin");
+    assert!(got == whole, "REST counts for one transfer");
+    bench.ask(client, "REST 30001");
+    assert_code(&bench.fetch(client, "RETR f.bin").0, 554);
+    for (offset, code) in [(10_002, 554), (10_000, 553)] {
+        bench.ask(client, &format!("REST {offset}"));
+        assert_code(&bench.store(client, "STOR part.bin", b"x"), code);
+    }
+    bench.ask(client, "REST 10001");
+    let said = bench.store(client, "STOR part.bin", &whole[10_001..]);
+    assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+    assert!(bench.files.content("PART.BIN").unwrap() == whole);
+    bench.settings.clobber_files = true;
+    bench.ask(client, "REST 100");
+    let said = bench.store(client, "STOR part.bin", &[9; 50]);
+    assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+    let stored = bench.files.content("PART.BIN").unwrap();
+    assert!(stored.len() == 30_000 && stored[100..150] == [9; 50] && stored[150..] == whole[150..]);
+    assert_eq!(bench.files.handles(), 0);
+}
+
+#[test]
+fn the_disk_sees_whole_sectors() {
+    let mut bench = Bench::new();
+    bench.files.add("F.BIN", &pattern(50_000));
+    let client = bench.login("brutman", "passw0rd");
+    bench.ask(client, "TYPE I");
+    bench.fetch(client, "RETR /drive_c/f.bin");
+    bench.store(client, "STOR /drive_c/g.bin", &pattern(50_000));
+    for (offset, length) in std::mem::take(&mut bench.files.accesses) {
+        let last = offset as usize + length == 50_000;
+        assert!(offset % 512 == 0 && (last || length % 512 == 0), "{offset} {length}");
+        assert!(last || length >= 2048, "{offset} {length}");
+    }
+}
+
+#[test]
+fn what_a_slow_client_has_sent_is_stored_soon() {
+    let mut bench = Bench::new();
+    let client = bench.login("brutman", "passw0rd");
+    bench.ask(client, "TYPE I");
+    bench.passive(client);
+    bench.ask(client, "STOR /drive_c/slow.bin");
+    bench.feed(client, b"drop");
+    assert_eq!(bench.files.content("SLOW.BIN").unwrap(), b"");
+    bench.pass(500);
+    bench.run(client);
+    assert_eq!(bench.files.content("SLOW.BIN").unwrap(), b"drop");
+}
+
+#[test]
+fn long_listings_arrive_whole() {
+    for laziness in [0, 1] {
+        let mut bench = Bench::new();
+        bench.files.laziness = laziness;
+        bench.files.add_dir("MANY");
+        for number in 0..300 {
+            bench.files.add(&format!("MANY/F{number}.DAT"), b"x");
+        }
+        let client = bench.login("brutman", "passw0rd");
+        for (command, start) in
+            [("LIST", "-rw-rw-rw- "), ("NLST", "F"), ("MLSD", "type=file;size=1;")]
+        {
+            let (said, got) = bench.fetch(client, &format!("{command} /drive_c/many"));
+            assert_eq!(Bench::codes(&said), [150, 226]);
+            let text = String::from_utf8(got).unwrap();
+            assert_eq!(text.split_terminator("\r\n").count(), 300);
+            assert!(text.split_terminator("\r\n").all(|line| line.starts_with(start)), "{text}");
+            assert!(text.ends_with(".DAT\r\n"));
+        }
+        assert_eq!(bench.files.handles(), 0);
+    }
+}

@@ -25,6 +25,7 @@
         .set    VAR_LBA, low_info+60
         .set    VAR_CHUNK, low_info+64
         .set    VAR_STATUS, low_info+68
+        .set    VAR_SERIAL, low_info+69
 
         .section .stage2, "ax"
         .code16
@@ -42,6 +43,8 @@ kernel_memory_end:
         .long   _end
 
 stage2:
+        # From here to stage2_386, and in all that prints, no instruction that an 8086 lacks.
+        movb    $0, VAR_SERIAL
         # A 386 keeps what is written to the high bits of FLAGS; an 8086 shows them set, a 286 clear.
         pushfw
         popw    %ax
@@ -259,6 +262,7 @@ read_chunk_done:
         ret
 
 read_failed:
+        call    serial_on
         call    print
         movb    VAR_STATUS, %al
         shrb    $4, %al
@@ -266,7 +270,7 @@ read_failed:
         movb    VAR_STATUS, %al
         call    print_digit
         movw    $text_read_help, %si
-        jmp     stage2_fail
+        jmp     stage2_fail_more
 
 # The file's double words add up to 0, or a sector came wrong from the disk.
 check_sum:
@@ -417,7 +421,7 @@ a20_wait:
 
 # ---------------------------------------------------------------- messages
 
-# Text at SI on the screen, and, once a failure made COM1 ready, there too.
+# Text at SI on the screen, and, once a failure has made COM1 ready, there too.
 print:
         lodsb
         testb   %al, %al
@@ -432,12 +436,17 @@ print_digit:
         jbe     print_char
         addb    $7, %al
 print_char:
-        pushal
+        pushw   %ax
+        pushw   %bx
+        pushw   %cx
+        pushw   %dx
         pushw   %ax
         movb    $0x0E, %ah
         movw    $7, %bx
         int     $0x10
         popw    %ax
+        cmpb    $0, VAR_SERIAL
+        je      3f
         movb    %al, %ah
         movw    $0x3FD, %dx
         movw    $0x4000, %cx
@@ -447,13 +456,35 @@ print_char:
         loop    1b
 2:      movw    $0x3F8, %dx
         movb    %ah, %al
-        cmpb    $'.', %al               # progress is for the screen only
-        je      3f
         outb    %al, %dx
-3:      popal
+3:      popw    %dx
+        popw    %cx
+        popw    %bx
+        popw    %ax
+        ret
+
+# COM1 to 115200 baud, 8 data bits, no parity.
+serial_on:
+        movw    $0x3FB, %dx
+        movb    $0x83, %al
+        outb    %al, %dx
+        movw    $0x3F8, %dx
+        movb    $1, %al
+        outb    %al, %dx
+        incw    %dx
+        movb    $0, %al
+        outb    %al, %dx
+        movw    $0x3FB, %dx
+        movb    $3, %al
+        outb    %al, %dx
+        incw    %dx
+        outb    %al, %dx                # DTR, RTS
+        movb    %al, VAR_SERIAL
         ret
 
 stage2_fail:
+        call    serial_on
+stage2_fail_more:
         call    print
         xorw    %ax, %ax
         int     $0x16

@@ -20,6 +20,8 @@ use crate::time::Millis;
 /// Milliseconds that a client has to send its FIN after it acknowledged ours. Then the connection is
 /// forgotten without an RST, which could cost a slow client the data that it has not read yet.
 const LINGER: u64 = 1_500;
+/// Milliseconds that a client has to answer our SYN-ACK on a passive port.
+const HALF_OPEN: u64 = 4_500;
 /// Seconds of silence after which the peer is asked whether it is there, and after which it is not.
 const KEEP_ALIVE: u64 = 15;
 const TIMEOUT: u64 = 40;
@@ -79,7 +81,8 @@ pub(super) struct Slot<'a> {
     owner: Ipv4Addr,
     /// Our port, while one is taken.
     port: u16,
-    /// When the peer is forgotten, once it acknowledged all.
+    /// When the peer is forgotten: one that did not answer our SYN-ACK, or acknowledged our FIN and does
+    /// not send its own, or to which no RST can be sent.
     linger: Option<Millis>,
     dirty: bool,
 }
@@ -133,21 +136,39 @@ impl<'a> Slot<'a> {
         }
     }
 
+    /// Follows what the last packets and the clock did.
     fn settle(&mut self, now: Millis) {
-        let socket = self.set.get_mut::<Socket>(self.handle);
-        let acknowledged = matches!(socket.state(), State::FinWait2 | State::Closing);
+        let socket = self.socket();
         let unsent_reset = self.ours == Ours::Abort && socket.remote_endpoint().is_some();
-        if (acknowledged && socket.send_queue() == 0) || unsent_reset {
-            let until = *self.linger.get_or_insert(now.plus(LINGER));
-            if now >= until {
+        let patience = match socket.state() {
+            State::SynReceived if self.ours == Ours::Listen => Some(HALF_OPEN),
+            State::FinWait2 | State::Closing if socket.send_queue() == 0 => Some(LINGER),
+            _ if unsent_reset => Some(LINGER),
+            _ => None,
+        };
+        match (patience, self.linger) {
+            (Some(patience), None) => self.linger = Some(now.plus(patience)),
+            (Some(HALF_OPEN), Some(until)) if now >= until => self.listen_again(),
+            (Some(_), Some(until)) if now >= until => {
                 forget(&mut self.set, &mut self.handle);
                 self.ours = Ours::Nothing;
             }
+            (None, _) => self.linger = None,
+            _ => {}
         }
         let socket = self.socket();
         if !socket.is_open() && socket.remote_endpoint().is_none() {
             self.port = 0;
         }
+    }
+
+    /// Forgets who answered no SYN-ACK, and waits for the next.
+    fn listen_again(&mut self) {
+        forget(&mut self.set, &mut self.handle);
+        let port = self.port;
+        // Refused for port 0 alone.
+        let _ = self.socket_mut().listen(port);
+        self.linger = None;
     }
 }
 
@@ -231,7 +252,7 @@ impl<'a> DataPool<'a> {
             if slot.ours == Ours::Listen {
                 if slot.owner != segment.source {
                     stranger = true;
-                } else if segment.opens() && slot.socket().is_listening() {
+                } else if segment.opens() && slot.state() == DataState::Listening {
                     listener = Some(index);
                 }
             }
@@ -240,6 +261,10 @@ impl<'a> DataPool<'a> {
             Some(index) => {
                 if let Some(slot) = self.slots.get_mut(index) {
                     slot.dirty = true;
+                    // The SYN before may have been forged: the owner's latest is the one that counts.
+                    if !slot.socket().is_listening() {
+                        slot.listen_again();
+                    }
                 }
                 Route::Slot(index)
             }

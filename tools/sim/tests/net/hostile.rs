@@ -299,3 +299,25 @@ fn a_client_may_come_again_from_the_port_that_it_has_just_closed() {
         rig.alice.set_connected(true);
     }
 }
+
+/// The same when the owner's firewall swallows our SYN-ACK, so that no RST tells us.
+#[test]
+fn an_owner_behind_a_firewall_gets_his_port_too() {
+    for wait in [0, 500, 4_600] {
+        let mut rig = Rig::new();
+        rig.login();
+        rig.stack.data(0).unwrap().listen(PASSIVE.port(), ALICE).unwrap();
+        rig.alice.set_connected(false);
+        forged_syn(&rig, SocketAddrV4::new(ALICE, 7777), PASSIVE);
+        rig.run(10 + wait);
+        rig.alice.set_connected(true);
+        assert_eq!(rig.stack.data(0).unwrap().state(), DataState::Listening);
+        let connection = rig.alice.connect(PASSIVE);
+        rig.until("the owner", 20, |rig| {
+            rig.alice.is_open(connection) && rig.stack.data(0).unwrap().state() == DataState::Open
+        });
+        // His connection is not taken for a half-open one later.
+        rig.run(20_000);
+        assert_eq!(rig.stack.data(0).unwrap().state(), DataState::Open);
+    }
+}

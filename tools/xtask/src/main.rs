@@ -3,8 +3,9 @@
 //! Reading order: `workspace`, `process` (where things are, how others' programs are started);
 //! `setup` (what a machine needs); `kernel`, `floppy`, `disk`, `mtcp_cfg` (what is made);
 //! `emulator`, `serial`, `qmp` (the PC); then the commands `image`, `run`, `verify` with `gate` and
-//! `e2e`, and `screenshot`.
+//! `e2e`, `bench` and `screenshot`.
 
+mod bench;
 mod disk;
 mod e2e;
 mod emulator;
@@ -38,6 +39,7 @@ struct Arguments {
 enum Command {
     Run(Box<run::Options>),
     Test(verify::Options),
+    Bench(bench::Options),
     Image(image::Options),
     Screenshot(screenshot::Options),
 }
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(options) => options.run(),
         Command::Test(options) => options.run(),
+        Command::Bench(options) => options.run().map(|()| ExitCode::SUCCESS),
         Command::Image(options) => options.run().map(|()| ExitCode::SUCCESS),
         Command::Screenshot(options) => options.run().map(|()| ExitCode::SUCCESS),
     };

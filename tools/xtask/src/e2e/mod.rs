@@ -4,7 +4,7 @@
 //! when it fails. Every wait has an end.
 
 mod clients;
-mod files;
+pub mod files;
 pub mod guest;
 mod ports;
 mod scenarios;

@@ -62,10 +62,14 @@ pub fn run(pc: &mut Pc, arena: &mut Arena, disks: &mut BiosDisks) -> ! {
 
 fn say(pc: &mut Pc, test: &str, passed: bool) {
     info!("SELFTEST {test}: {}", if passed { "ok" } else { "FAILED" });
-    let mut row = 0;
-    crate::show_log(pc, &mut row);
+    let mut buffer = [0; 128];
+    while let Some(line) = super::log::take(&mut buffer) {
+        pc.serial(line);
+        pc.serial(b"\r\n");
+    }
+    // The queue of COM1 is as long as 90 ms of sending.
     let start = pc.now();
-    while pc.now().since(start) < 20 {
+    while pc.now().since(start) < 100 {
         pc.poll();
     }
 }

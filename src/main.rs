@@ -1,18 +1,37 @@
-//! The kernel's entry.
+//! The kernel's entry: from a PC in protected mode to a server in its loop.
+//!
+//! What cannot be served ends on the screen and COM1 with what is wrong and what to do; the PC waits
+//! for a key then and restarts.
 #![no_std]
 #![no_main]
+// The self-test kernel takes the server's place.
+#![cfg_attr(feature = "selftest", allow(dead_code, unused_imports, unused_mut))]
 
 mod metal;
 
-use ftpsrv::block::Disks;
-use ftpsrv::console::terminal::Style;
-use ftpsrv::memory::Memory;
-use ftpsrv::server::Machine;
-use log::info;
+use core::fmt;
+
+use ftpsrv::block::{DiskId, Disks};
+use ftpsrv::config::Severity;
+use ftpsrv::hw::ne2000::{ISA_PORTS, Ne2000};
+use ftpsrv::memory::{Memory, OutOfMemory};
+use ftpsrv::net::nic::Nic;
+use ftpsrv::server::desk::Desk;
+use ftpsrv::server::start::{self, CannotStart, Start};
+use ftpsrv::server::{Machine, Server, Turn};
+use ftpsrv::text::Printable;
+use ftpsrv::vfs::drives::{Drives, DrivesSize};
+use ftpsrv::vfs::{Drive, Provider};
 
 use metal::bios_disk::BiosDisks;
+use metal::low;
 use metal::memory::Arena;
 use metal::pc::Pc;
+use metal::ports::IoPorts;
+
+/// Memory for sectors and directories: a sixteenth of what there is, within these bounds.
+const LEAST_CACHE: usize = 16 * 1024;
+const MOST_CACHE: usize = 64 * 1024;
 
 /// Runs the server on the PC, from the moment that protected mode, stack and interrupts stand.
 #[unsafe(no_mangle)]
@@ -21,55 +40,176 @@ extern "C" fn kernel_main() -> ! {
     // SAFETY: the only arena; entry.s and the second stage use no memory that it gives out.
     let mut arena = unsafe { Arena::new() };
     let mut pc = Pc::new(metal::display::find(&mut arena));
-    let mut disks = BiosDisks::find();
-    report(&mut pc, &arena, &mut disks);
     #[cfg(feature = "selftest")]
-    metal::selftest::run(&mut pc, &mut arena, &mut disks);
+    metal::selftest::run(&mut pc, &mut arena, &mut BiosDisks::find());
     #[cfg(not(feature = "selftest"))]
-    serve(&mut pc)
+    match Desk::new(&mut pc, &mut arena) {
+        Ok(desk) => serve(pc, desk, arena),
+        Err(error) => panic!("{error}"),
+    }
 }
 
-/// Shows log and keys.
-#[cfg(not(feature = "selftest"))]
-fn serve(pc: &mut Pc) -> ! {
-    let mut row = 0;
-    loop {
-        show_log(pc, &mut row);
-        if let Some(key) = pc.key() {
-            info!("key {key:?} at {} ms, {}", pc.now().0, pc.date_time());
+/// Starts the server and runs it to its end, then waits for a key and restarts the PC.
+fn serve(mut pc: Pc, mut desk: Desk<'static>, mut arena: Arena) -> ! {
+    let (low, high) = arena.sizes();
+    let display = pc.display_name();
+    desk.say(
+        &mut pc,
+        format_args!(
+            "FTPSRV {}: an FTP server for PCs of the DOS era\n\
+             Memory free: {} KB conventional, {} KB extended. Display: {display}",
+            env!("CARGO_PKG_VERSION"),
+            low / 1024,
+            high / 1024,
+        ),
+        Severity::Note,
+    );
+    let Ok((start, files, card)) = prepare(&mut pc, &mut desk, &mut arena) else {
+        stop(&mut pc, &mut desk)
+    };
+    match Server::new(&mut pc, &mut desk, card, files, start, &mut arena) {
+        Ok(mut server) => {
+            while server.step() == Turn::Running {}
+            restart_at_key(&mut pc)
         }
+        Err(error) => {
+            desk.say(&mut pc, format_args!("ERROR: {error}"), Severity::Error);
+            stop(&mut pc, &mut desk)
+        }
+    }
+}
+
+/// What a server is built on.
+type Parts = (Start<'static>, &'static mut Drives<'static>, &'static mut Ne2000<IoPorts>);
+
+/// Disks, settings, network card. Not inlined: what it builds passes over the stack once, and must not
+/// stay there for the server's life.
+#[inline(never)]
+fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<Parts, CannotStart> {
+    let disks = find_disks(arena).map_err(|error| fail(pc, desk, &error))?;
+    show_disks(pc, desk, disks);
+    let boot_disk = disk_of(disks, low::read(low::BOOT_DRIVE));
+    let drives = mount(disks, arena).map_err(|error| fail(pc, desk, &error))?;
+    drives.set_time(pc.date_time());
+    show_drives(pc, desk, drives);
+    let boot = letter_of(drives, boot_disk);
+    let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
+    show_messages(pc, desk, drives);
+    drives.exclude(start.settings.excluded_drives);
+    let card = find_card().ok_or_else(|| fail(pc, desk, &NO_CARD))?;
+    let card = arena.place("the network card", card).map_err(|error| fail(pc, desk, &error))?;
+    if let Some(irq) = card.info().irq {
+        pc.wake_on(irq);
+    }
+    Ok((start, drives, card))
+}
+
+// Each of these is a frame of its own: large values pass over the stack once, and it is short.
+#[inline(never)]
+fn find_disks(arena: &mut Arena) -> Result<&'static mut BiosDisks, OutOfMemory> {
+    arena.place("disks", BiosDisks::find())
+}
+
+#[inline(never)]
+fn mount(
+    disks: &'static mut BiosDisks,
+    arena: &mut Arena,
+) -> Result<&'static mut Drives<'static>, OutOfMemory> {
+    let size = DrivesSize::of((arena.free() / 16).clamp(LEAST_CACHE, MOST_CACHE));
+    let drives = Drives::new(disks, arena, size)?;
+    arena.place("drives", drives)
+}
+
+/// What to do about a PC without network card.
+const NO_CARD: &str = "no network card found. This server drives NE2000-compatible cards at ports 300h, \
+     280h, 320h, 340h, 360h, 2A0h, 2C0h, 240h and 220h: check that the card is in its slot, set it to one \
+     of these ports (300h is usual) with its jumpers or its setup program, and restart";
+
+#[inline(never)]
+fn find_card() -> Option<Ne2000<IoPorts>> {
+    ISA_PORTS.into_iter().find_map(|io| Ne2000::new(IoPorts, io, None, None).ok())
+}
+
+/// Says what is in the way.
+fn fail(pc: &mut Pc, desk: &mut Desk<'static>, error: &dyn fmt::Display) -> CannotStart {
+    desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
+    CannotStart
+}
+
+/// The disk that the BIOS knows by `number`.
+fn disk_of(disks: &dyn Disks, number: u8) -> Option<DiskId> {
+    let mut ids = (0..disks.count()).map(DiskId);
+    ids.find(|&disk| disks.info(disk).is_some_and(|info| info.bios_number == number))
+}
+
+/// The first drive on the disk that the PC was started from; A where none is.
+fn letter_of(drives: &Drives<'_>, disk: Option<DiskId>) -> Drive {
+    let letters = || (0..26).filter_map(Drive::from_index);
+    letters()
+        .find(|&drive| drives.info(drive).is_some_and(|info| Some(info.disk) == disk))
+        .unwrap_or(Drive::A)
+}
+
+fn show_disks(pc: &mut Pc, desk: &mut Desk<'static>, disks: &dyn Disks) {
+    for info in (0..disks.count()).filter_map(|number| disks.info(DiskId(number))) {
+        desk.say(
+            pc,
+            format_args!(
+                "Disk {:02X}h: {} KB by {}",
+                info.bios_number,
+                info.sectors / 2,
+                info.access
+            ),
+            Severity::Note,
+        );
+    }
+}
+
+fn show_drives(pc: &mut Pc, desk: &mut Desk<'static>, drives: &mut Drives<'_>) {
+    show_messages(pc, desk, drives);
+    for info in (0..26).filter_map(Drive::from_index).filter_map(|drive| drives.info(drive)) {
+        match info.volume {
+            Some(volume) => desk.say(
+                pc,
+                format_args!(
+                    "Drive {}: {}, {} KB, {}",
+                    info.letter,
+                    volume.fat_type,
+                    volume.size / 1024,
+                    Printable(
+                        volume.label.as_ref().map_or(b"no label", |label| label.trim_ascii())
+                    )
+                ),
+                Severity::Note,
+            ),
+            None => desk.say(pc, format_args!("Drive {}: removable", info.letter), Severity::Note),
+        }
+    }
+}
+
+/// What is wrong with disks.
+fn show_messages(pc: &mut Pc, desk: &mut Desk<'static>, drives: &mut Drives<'_>) {
+    while let Some(message) = drives.message() {
+        desk.say(pc, format_args!("{message}"), Severity::Warning);
+    }
+}
+
+/// The end of a start that failed: the reasons are on the screen.
+fn stop(pc: &mut Pc, desk: &mut Desk<'static>) -> ! {
+    desk.say(
+        pc,
+        format_args!(
+            "The server cannot start. Mend what is said above, then press a key to restart"
+        ),
+        Severity::Error,
+    );
+    restart_at_key(pc)
+}
+
+fn restart_at_key(pc: &mut Pc) -> ! {
+    while pc.key().is_none() {
         pc.poll();
         pc.idle();
     }
-}
-
-/// What was found.
-fn report(pc: &mut Pc, arena: &Arena, disks: &mut BiosDisks) {
-    let (low, high) = arena.sizes();
-    info!("Memory: {} KB conventional and {} KB extended free", low / 1024, high / 1024);
-    info!("Display: {}; {}", pc.display_name(), pc.date_time());
-    for disk in (0..disks.count()).map(ftpsrv::block::DiskId) {
-        disks.changed(disk);
-        if let Some(info) = disks.info(disk) {
-            info!("Disk {:02X}h: {} sectors, {}", info.bios_number, info.sectors, info.access);
-        }
-    }
-    info!("{} bytes free; ready after {} ms", arena.free(), pc.now().0);
-}
-
-/// Moves log lines to the screen and COM1.
-fn show_log(pc: &mut Pc, row: &mut usize) {
-    let mut buffer = [0; 128];
-    while let Some(line) = metal::log::take(&mut buffer) {
-        pc.serial(line);
-        pc.serial(b"\r\n");
-        if let Some(screen) = pc.screen() {
-            if *row >= screen.rows() {
-                *row = screen.rows() - 1;
-                screen.scroll(0, *row);
-            }
-            screen.write(*row, 0, line, Style::Normal);
-            *row += 1;
-        }
-    }
+    pc.restart()
 }

@@ -27,6 +27,10 @@ pub const KEYS_TAIL: usize = 0x41C;
 pub const KEYS_START: usize = 0x480;
 pub const KEYS_END: usize = 0x482;
 
+/// The drive that the PC was started from, by the BIOS's number, byte: in the boot sector's parameter
+/// block, where boot.s puts it.
+pub const BOOT_DRIVE: usize = 0x7C24;
+
 /// What the BIOS told the second stage of memory (stage2.s).
 pub const CONVENTIONAL_KB: usize = 0x60A;
 pub const EXTENDED_KB_88: usize = 0x60C;

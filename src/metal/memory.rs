@@ -77,6 +77,22 @@ impl Arena {
         }
     }
 
+    /// Puts one value where it stays as long as the server.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]; the value is lost.
+    pub fn place<T: 'static>(
+        &mut self,
+        purpose: &'static str,
+        value: T,
+    ) -> Result<&'static mut T, OutOfMemory> {
+        let mut value = Some(value);
+        let wanted = size_of::<T>();
+        let slot = self.slots(purpose, 1, |_| value.take())?;
+        let lost = OutOfMemory { purpose, wanted, available: 0 };
+        slot.first_mut().and_then(Option::as_mut).ok_or(lost)
+    }
+
     /// Bytes of free conventional and of free extended memory.
     pub fn sizes(&self) -> (usize, usize) {
         self.ranges.iter().fold((0, 0), |(low, high), range| {

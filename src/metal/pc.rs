@@ -53,19 +53,10 @@ impl Pc {
         self.display.as_ref().map_or("none", |display| display.name)
     }
 
-    /// Whether there is a UART at COM1.
-    pub fn has_serial(&self) -> bool {
-        self.serial.is_some()
-    }
-
     /// Whether [`Machine::idle`] halts the CPU.
+    #[cfg(feature = "selftest")]
     pub fn halts(&self) -> bool {
         self.wakes
-    }
-
-    /// Leaves COM1 to somebody else: SLIP.
-    pub fn give_up_serial(&mut self) {
-        self.serial = None;
     }
 
     /// Lets the network card's interrupt end a HLT.
@@ -130,6 +121,10 @@ impl Machine for Pc {
             self.queue_start = (self.queue_start + taken) % SERIAL_QUEUE;
             self.queue_len -= taken;
         }
+    }
+
+    fn diagnostic<'b>(&mut self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        super::log::take(buffer)
     }
 
     fn tone(&mut self, hertz: u16) {

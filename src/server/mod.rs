@@ -81,8 +81,8 @@ struct Connection {
 }
 
 /// The server.
-pub struct Server<'a, M: Machine> {
-    machine: M,
+pub struct Server<'a, 'm, M: Machine> {
+    machine: &'m mut M,
     files: &'a mut dyn Provider,
     stack: Stack<'a>,
     start: Start<'a>,
@@ -90,7 +90,7 @@ pub struct Server<'a, M: Machine> {
     statistics: Statistics,
     ports: PassivePorts,
     who: WhoList,
-    desk: Desk<'a>,
+    desk: &'m mut Desk<'a>,
     phase: Phase,
     /// Local time, read from the RTC once a second: reading it is slow.
     time: DateTime,
@@ -125,19 +125,20 @@ impl Network for View {
     }
 }
 
-impl<'a, M: Machine> Server<'a, M> {
+impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     /// Builds the server on its card and its mounted disks, with what [`start::read`] found.
     ///
     /// # Errors
     /// [`OutOfMemory`] with what did not fit.
+    #[inline(never)]
     pub fn new(
-        mut machine: M,
-        mut desk: Desk<'a>,
+        machine: &'m mut M,
+        desk: &'m mut Desk<'a>,
         nic: &'a mut (dyn Nic + 'a),
         files: &'a mut dyn Provider,
         start: Start<'a>,
         memory: &mut impl Memory<'a>,
-    ) -> Result<Server<'a, M>, OutOfMemory> {
+    ) -> Result<Server<'a, 'm, M>, OutOfMemory> {
         let (now, time, seed) = (machine.now(), machine.date_time(), machine.entropy());
         let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
         let plan = plan(&start.settings, clients, seed, memory)?;
@@ -146,7 +147,7 @@ impl<'a, M: Machine> Server<'a, M> {
         if let Some(path) = &start.log_file {
             desk.open_log(path.clone(), memory)?;
         }
-        desk.announce(&mut machine, &start.settings, &stack, memory.free());
+        desk.announce(machine, &start.settings, &stack, memory.free());
         files.set_time(time);
         // The first port given out differs from start to start; which one it is does not matter.
         let first_port = seed as u16;
@@ -171,7 +172,8 @@ impl<'a, M: Machine> Server<'a, M> {
         })
     }
 
-    /// One turn of the poll loop.
+    /// One turn of the poll loop. Not inlined, so that its caller's frame stays small.
+    #[inline(never)]
     pub fn step(&mut self) -> Turn {
         let now = self.machine.now();
         self.machine.poll();
@@ -192,11 +194,6 @@ impl<'a, M: Machine> Server<'a, M> {
         if self.phase == Phase::Ended { Turn::Ended } else { Turn::Running }
     }
 
-    /// The PC, for what comes after the server's end.
-    pub fn machine(&mut self) -> &mut M {
-        &mut self.machine
-    }
-
     fn read_clock(&mut self, now: Millis) {
         if now.since(self.time_read) >= 1000 {
             self.time = self.machine.date_time();
@@ -208,7 +205,7 @@ impl<'a, M: Machine> Server<'a, M> {
     /// Tells of what happened to our address, and says READY when there is the first one.
     fn follow_network(&mut self) {
         if let Some(event) = self.stack.event() {
-            self.desk.network_event(&mut self.machine, self.time, &event);
+            self.desk.network_event(self.machine, self.time, &event);
         }
         if self.phase == Phase::Starting
             && let Some(address) = self.stack.address()
@@ -216,7 +213,7 @@ impl<'a, M: Machine> Server<'a, M> {
             self.phase = Phase::Serving;
             let port = self.start.settings.control_port;
             let own = SocketAddrV4::new(address.ip, port);
-            self.desk.ready(&mut self.machine, &self.start.settings, own);
+            self.desk.ready(self.machine, &self.start.settings, own);
         }
     }
 
@@ -269,7 +266,7 @@ impl<'a, M: Machine> Server<'a, M> {
                 ports: &mut self.ports,
                 who: &mut self.who,
                 network: &view,
-                journal: &mut self.desk.journal(&mut self.machine, now, self.time),
+                journal: &mut self.desk.journal(self.machine, now, self.time),
             };
             let mut context = Context {
                 control: &mut Control(control),
@@ -295,7 +292,7 @@ impl<'a, M: Machine> Server<'a, M> {
     /// Keys, status line, beeper, log file.
     fn tend_console(&mut self, now: Millis) -> bool {
         let ends = self.desk.tend(
-            &mut self.machine,
+            self.machine,
             self.files,
             &Figures {
                 statistics: &self.statistics,
@@ -307,7 +304,7 @@ impl<'a, M: Machine> Server<'a, M> {
         );
         if ends && matches!(self.phase, Phase::Starting | Phase::Serving) {
             self.phase = Phase::Ending(now.plus(GRACE));
-            self.desk.ending(&mut self.machine);
+            self.desk.ending(self.machine);
             for connection in self.connections.iter_mut().flatten() {
                 connection.session.shut_down();
             }
@@ -330,9 +327,9 @@ impl<'a, M: Machine> Server<'a, M> {
                 self.phase = Phase::Leaving(now.plus(FAREWELL));
             }
             Phase::Leaving(until) if now >= until => {
-                self.desk.finish_log(&mut self.machine, self.files);
+                self.desk.finish_log(self.machine, self.files);
                 let flushed = self.files.flush();
-                self.desk.farewell(&mut self.machine, flushed);
+                self.desk.farewell(self.machine, flushed);
                 self.phase = Phase::Ended;
             }
             _ => {}

@@ -24,6 +24,9 @@ pub const MAX_DOS_PATH: usize = 63;
 pub struct Drive(u8);
 
 impl Drive {
+    /// The first floppy drive.
+    pub const A: Drive = Drive(b'A');
+
     /// The drive of `letter`, in either case.
     pub const fn new(letter: u8) -> Option<Drive> {
         match letter.to_ascii_uppercase() {

@@ -68,6 +68,8 @@ impl Drives<'_> {
         let slot = &mut self.slots[usize::from(number)];
         let mut available = slot.sectors;
         if slot.floppy {
+            // The size that is known may be of a medium that was there before, or of none.
+            self.cache.disks().changed(slot.disk);
             available = self.cache.disks_ref().info(slot.disk).map_or(0, |info| info.sectors);
         }
         let mut result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);

@@ -1,0 +1,159 @@
+//! The receiving half: the ring, its headers, its overflow.
+
+use super::{Ne2000, TCR_LOOPBACK, chip};
+use crate::hw::ports::Ports;
+
+/// What the driver looks for in the interrupt status; also what wakes a halted CPU.
+pub(super) const EVENTS: u8 = chip::ISR_RECEIVED
+    | chip::ISR_TRANSMITTED
+    | chip::ISR_RECEIVE_ERROR
+    | chip::ISR_TRANSMIT_ERROR
+    | chip::ISR_OVERWRITE
+    | chip::ISR_COUNTERS;
+/// Receive status: the frame is intact.
+const RSR_INTACT: u8 = 0x01;
+/// Bytes of the header that the chip puts before a frame: status, next page, count.
+const HEADER: u16 = 4;
+/// Bytes that the count has more than the frame that is handed over (the FCS).
+const FCS: u16 = 4;
+/// Counts that a frame can have: a bare header to a full frame with a VLAN tag.
+const COUNTS: core::ops::RangeInclusive<u16> = 14 + FCS..=1518 + FCS;
+
+impl<P: Ports> Ne2000<P> {
+    /// The next frame, as [`crate::net::nic::Nic::receive`] wants it.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        self.poll_events();
+        while self.next != self.current {
+            let taken = self.take_frame(buffer);
+            if taken.is_some() {
+                return taken;
+            }
+        }
+        if self.recovery.is_some() {
+            self.end_recovery();
+        }
+        None
+    }
+
+    /// One register read when nothing has happened.
+    fn poll_events(&mut self) {
+        if self.recovery.is_some() {
+            return;
+        }
+        let events = self.chip.get(chip::INTERRUPTS) & EVENTS;
+        if events == 0 {
+            return;
+        }
+        let counted = chip::ISR_RECEIVE_ERROR | chip::ISR_COUNTERS | chip::ISR_OVERWRITE;
+        if events & counted != 0 {
+            self.read_tallies();
+        }
+        if events & chip::ISR_OVERWRITE != 0 {
+            self.begin_recovery();
+        } else {
+            // Acknowledged before CURR is read: a frame that comes in between sets the bit again.
+            self.chip.set(chip::INTERRUPTS, events);
+            if events & (chip::ISR_TRANSMITTED | chip::ISR_TRANSMIT_ERROR) != 0 {
+                self.poll_transmitter();
+            }
+        }
+        if events & (chip::ISR_RECEIVED | chip::ISR_OVERWRITE) != 0 {
+            self.read_current();
+        }
+    }
+
+    fn read_current(&mut self) {
+        let current = self.chip.current();
+        if (self.start..self.stop).contains(&current) {
+            self.current = current;
+        } else {
+            self.discard_ring();
+        }
+    }
+
+    /// Tally counters: frame alignment errors, CRC errors, missed frames.
+    fn read_tallies(&mut self) {
+        let alignment = self.chip.get(chip::TALLY);
+        let crc = self.chip.get(chip::TALLY + 1);
+        let missed = self.chip.get(chip::TALLY + 2);
+        let statistics = &mut self.statistics;
+        statistics.errors_in =
+            statistics.errors_in.wrapping_add(u32::from(alignment) + u32::from(crc));
+        statistics.lost = statistics.lost.wrapping_add(u32::from(missed));
+    }
+
+    /// Ring overflow, data sheet steps 1 to 7. The ring is emptied in loopback, over as many calls
+    /// as the caller likes; coming back after one frame would overflow again at once in a flood.
+    fn begin_recovery(&mut self) {
+        self.statistics.lost = self.statistics.lost.wrapping_add(1);
+        let resend = self.halt();
+        self.chip.set(chip::TRANSMIT_CONFIG, TCR_LOOPBACK);
+        self.chip.set(chip::COMMAND, chip::CR_START);
+        self.recovery = Some(resend);
+    }
+
+    /// Steps 9 to 11.
+    fn end_recovery(&mut self) {
+        let resend = self.recovery.take().unwrap_or(false);
+        self.chip.set(chip::INTERRUPTS, EVENTS);
+        self.chip.set(chip::TRANSMIT_CONFIG, 0);
+        self.resume_transmission(resend);
+    }
+
+    /// Reads the frame at `next`; `None` when it was dropped.
+    fn take_frame(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let page = self.next;
+        let mut header = [0; HEADER as usize];
+        self.chip.read_memory(u16::from(page) << 8, &mut header);
+        let [status, following, low, high] = header;
+        let count = u16::from_le_bytes([low, high]);
+        if !self.is_consistent(status, following, count) {
+            self.discard_ring();
+            return None;
+        }
+        let length = usize::from(count - FCS);
+        let taken = buffer.get_mut(..length).map(|frame| {
+            self.chip.read_memory((u16::from(page) << 8) + HEADER, frame);
+            length
+        });
+        self.next = following;
+        let boundary = if following == self.start { self.stop - 1 } else { following - 1 };
+        self.chip.set(chip::BOUNDARY, boundary);
+        let statistics = &mut self.statistics;
+        if taken.is_some() {
+            statistics.packets_in = statistics.packets_in.wrapping_add(1);
+            statistics.bytes_in = statistics.bytes_in.wrapping_add(length as u32);
+        } else {
+            statistics.lost = statistics.lost.wrapping_add(1);
+        }
+        taken
+    }
+
+    /// Whether a header at `next` can be true: an intact frame of a possible length, whose pages
+    /// end where the next begins, and that not beyond CURR. Chips differ by one page when the last
+    /// bytes just fill one.
+    fn is_consistent(&self, status: u8, following: u8, count: u16) -> bool {
+        if status & RSR_INTACT == 0
+            || !COUNTS.contains(&count)
+            || !(self.start..self.stop).contains(&following)
+        {
+            return false;
+        }
+        let pages = self.distance(following);
+        let (least, most) = ((count >> 8) + 1, (count + HEADER).div_ceil(256));
+        (pages == least || pages == most) && pages <= self.distance(self.current)
+    }
+
+    /// Pages from `next` on to `page`, around the ring.
+    fn distance(&self, page: u8) -> u16 {
+        let ring = u16::from(self.stop - self.start);
+        let distance = u16::from(page) + ring - u16::from(self.next);
+        if distance >= ring { distance - ring } else { distance }
+    }
+
+    /// Ring or header make no sense: everything in the ring is given up.
+    fn discard_ring(&mut self) {
+        self.statistics.lost = self.statistics.lost.wrapping_add(1);
+        self.restart();
+    }
+}

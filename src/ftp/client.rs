@@ -7,7 +7,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use heapless::Vec;
 
-use super::link::{ControlLink, DataLink};
+use super::link::{ControlLink, DataLink, DataState};
 use super::listing::Facts;
 use super::reply::{Line, Refusal};
 use super::scan::Algorithm;
@@ -217,9 +217,12 @@ impl Client {
         }
     }
 
-    /// Drops the data connection and what was planned for it.
+    /// Drops the data connection and what was planned for it. One that is closing has brought everything
+    /// to the client and may finish: a RST could still take from it what it has not read.
     pub(super) fn drop_data(&mut self, cx: &mut Context<'_, '_>) {
-        cx.data.abort();
+        if cx.data.state() != DataState::Closing {
+            cx.data.abort();
+        }
         cx.shared.ports.release(self.slot);
         self.plan = DataPlan::None;
     }

@@ -19,6 +19,10 @@ use crate::vfs::provider::FileHandle;
 /// Milliseconds for which a data connection may take to be established.
 const CONNECT_TIME: u64 = 30_000;
 
+/// Milliseconds for which the client may take its time with closing the last data connection before that
+/// is dropped for the next.
+pub(super) const LINGER: u64 = 2000;
+
 /// Work that goes on between commands.
 pub enum Job {
     /// A file or a listing on its way.
@@ -61,10 +65,10 @@ impl Job {
     }
 
     /// Closes what is open; `false` when that needs another step.
-    fn release(&mut self, cx: &mut Context<'_, '_>) -> bool {
+    fn release(&mut self, client: &Client, cx: &mut Context<'_, '_>) -> bool {
         match self {
             Job::Transfer(transfer) => {
-                transfer.stage == Stage::Report || transfer.close(cx).is_ok()
+                transfer.stage == Stage::Report || transfer.close(client, cx).is_ok()
             }
             Job::Scan(scan) => scan.close(cx).is_ok(),
         }
@@ -98,7 +102,7 @@ pub enum StoreMode {
 }
 
 /// How far a transfer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// The file or directory is to be opened.
     Open,
@@ -114,6 +118,8 @@ pub(super) enum Stage {
     Drain,
     /// The file is to be closed.
     Close,
+    /// The new file for which no data connection came is to be removed.
+    Remove,
     /// The last reply is to be said.
     Report,
 }
@@ -149,8 +155,10 @@ pub struct Transfer {
     pub(super) started: Millis,
     /// Since when the present wait lasts.
     pub(super) since: Millis,
-    /// The stage in which data moves was reached.
+    /// 150 was said.
     pub(super) opened: bool,
+    /// The data connection was established.
+    connected: bool,
     pub(super) failure: Option<Refusal>,
     pub(super) listing: Listing,
 }
@@ -170,6 +178,7 @@ impl Transfer {
             started: now,
             since: now,
             opened: false,
+            connected: false,
             failure: None,
             listing: Listing::NONE,
         }
@@ -182,7 +191,7 @@ impl Transfer {
 
     /// Breaks off: the connection is reset, and `refusal` is said when the file is closed.
     fn fail(&mut self, data: &mut dyn DataLink, refusal: Refusal) {
-        if self.failure.is_none() && self.stage != Stage::Report {
+        if self.failure.is_none() && self.stage < Stage::Remove {
             self.failure = Some(refusal);
             self.stage = Stage::Close;
             if self.opened {
@@ -218,7 +227,7 @@ impl Transfer {
                 progress
             }
             Stage::Drain => self.drain(cx),
-            Stage::Close => self.close(cx),
+            Stage::Close | Stage::Remove => self.close(client, cx),
             Stage::Report => Ok(self.report(client, cx)),
         }
     }
@@ -244,6 +253,9 @@ impl Transfer {
             match cx.data.connect(address, from) {
                 Ok(()) => {}
                 Err(LinkError::Again) if cx.now.since(self.since) < CONNECT_TIME => {
+                    if cx.now.since(self.since) >= LINGER {
+                        cx.data.abort();
+                    }
                     return Ok(Progress::Waiting);
                 }
                 Err(_) => return Err(NOT_CONNECTED),
@@ -283,6 +295,7 @@ impl Transfer {
         match cx.data.state() {
             DataState::Open | DataState::PeerClosed => {
                 self.stage = Stage::Move;
+                self.connected = true;
                 self.started = cx.now;
                 self.since = cx.now;
                 Ok(Progress::Busy)
@@ -308,18 +321,29 @@ impl Transfer {
         }
     }
 
-    /// Closes the file and the directory. `Ok(Busy)` goes on to the report.
-    fn close(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+    /// Closes the file and the directory. `Ok` is to be followed by the report.
+    fn close(&mut self, client: &Client, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
         if let Some(file) = self.file {
             if let Some(error) = close_again(cx.files.close(file))? {
                 self.failure.get_or_insert(error);
             }
             self.file = None;
+            let is_new = matches!(self.kind, Kind::Store(StoreMode::New | StoreMode::Unique));
+            if is_new && !self.connected {
+                self.stage = Stage::Remove;
+            }
         }
         if let Some(dir) = self.listing.dir {
             // Nothing was written to a directory: what its closing says changes nothing.
             close_again(cx.files.close_dir(dir))?;
             self.listing.dir = None;
+        }
+        if self.stage == Stage::Remove {
+            // An empty file that nobody has sent would make the client's next attempt a 553.
+            // If it cannot be removed, it stays.
+            if let Ok(place) = client.resolve(cx.shared.users, &client.path) {
+                close_again(cx.files.remove(&place))?;
+            }
         }
         self.stage = Stage::Report;
         Ok(Progress::Busy)
@@ -417,7 +441,7 @@ pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
 pub(super) fn abandon(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
     let Some(mut job) = client.job.take() else { return true };
     job.fail(cx.data, BROKEN_OFF);
-    if !job.release(cx) {
+    if !job.release(client, cx) {
         client.job = Some(job);
         return false;
     }

@@ -7,10 +7,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::link::{DataState, LinkError};
 use crate::ftp::reply::{Line, Refusal};
-
-/// Milliseconds for which the client may take its time with closing the last data connection before that
-/// is dropped for the next.
-const LINGER: u64 = 2000;
+use crate::ftp::transfer::LINGER;
 
 /// Passive ports that one PASV tries.
 const PORTS_TRIED: usize = 10;
@@ -144,11 +141,7 @@ fn plan_active(
     if port < 1024 {
         return Err(Refusal::Reply(504, "Data connections go to ports of 1024 and above only"));
     }
-    // What was prepared before is void. A connection that is just closing may finish.
-    if cx.data.state() != DataState::Closing {
-        cx.data.abort();
-    }
-    cx.shared.ports.release(client.slot);
+    client.drop_data(cx);
     client.plan = DataPlan::Active(SocketAddrV4::new(client.address(), port));
     Ok(())
 }

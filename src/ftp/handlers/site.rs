@@ -6,7 +6,7 @@ use crate::ftp::command;
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::shared::{Activity, Who};
 use crate::vfs::provider::SetAttributes;
-use crate::vfs::{Drive, UserPath};
+use crate::vfs::{Drive, FsError, UserPath};
 
 /// One command of SITE.
 struct SiteCommand {
@@ -57,26 +57,22 @@ fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
 fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     let path = match argument {
         [] => client.directory.clone(),
-        [letter] | [letter, b':'] | [letter, b':', b'\\' | b'/'] => drive_root(*letter)?,
-        // /drive_c, as everywhere else.
+        [letter] | [letter, b':'] | [letter, b':', b'\\' | b'/'] => {
+            // In a sandbox there are no drives.
+            if client.user(cx.shared.users)?.sandbox.is_restricted() {
+                return Err(FsError::NotFound.into());
+            }
+            let drive = Drive::new(*letter).ok_or(FsError::NotFound)?;
+            UserPath::root().child(drive.directory())?
+        }
         path => client.named(path)?,
     };
-    // In a sandbox /DRIVE_C is a name like any other, and hardly one that is there.
-    if !argument.is_empty() {
-        let place = client.resolve(cx.shared.users, &path)?;
-        cx.files.attributes(&place)?;
-    }
     let no_drive = Refusal::Reply(501, "Which drive? SITE DISKFREE C");
     let space = space_at(client, cx, &path)?.ok_or(no_drive)?;
     let mut line = Line::reply(200);
     line.path(&path).text(": ").number(space.free).text(" bytes free of ").number(space.total);
     line.send(cx.control);
     Ok(())
-}
-
-fn drive_root(letter: u8) -> Result<UserPath, Refusal> {
-    let drive = Drive::new(letter).ok_or(Refusal::SYNTAX)?;
-    Ok(UserPath::root().join(&drive.directory().to_text())?)
 }
 
 fn stats(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {

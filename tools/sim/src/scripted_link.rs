@@ -159,6 +159,7 @@ struct Data {
     /// The client takes everything at once, and acknowledges it.
     flowing: bool,
     taken: Vec<u8>,
+    resets: usize,
 }
 
 impl ScriptedData {
@@ -177,6 +178,7 @@ impl ScriptedData {
             server_closed: false,
             flowing: true,
             taken: Vec::new(),
+            resets: 0,
         })))
     }
 
@@ -242,6 +244,11 @@ impl ScriptedData {
     /// Everything that the client got since the last call.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.borrow_mut().taken)
+    }
+
+    /// How often the server has dropped a connection or a port instead of closing it.
+    pub fn resets(&self) -> usize {
+        self.0.borrow().resets
     }
 
     /// Whether the server has closed its side, or there is no connection any more.
@@ -362,6 +369,8 @@ impl DataLink for ScriptedData {
     }
 
     fn abort(&mut self) {
-        self.0.borrow_mut().reset();
+        let mut link = self.0.borrow_mut();
+        link.resets += usize::from(link.state != DataState::Idle);
+        link.reset();
     }
 }

@@ -124,6 +124,43 @@ fn nobody_connects() {
 }
 
 #[test]
+fn an_upload_without_a_connection_leaves_no_file() {
+    for laziness in [0, 2] {
+        let mut bench = Bench::new();
+        bench.files.laziness = laziness;
+        let client = bench.login("brutman", "passw0rd");
+        let before = bench.files.names("");
+        bench.ask(client, "PORT 192,168,1,77,200,1");
+        assert_code(&bench.ask(client, "STOR /drive_c/up.bin"), 150);
+        bench.peers[client].data.kill();
+        assert_code(&bench.run(client), 425);
+        bench.ask(client, "PASV");
+        assert_code(&bench.ask(client, "STOR /drive_c/up.bin"), 150);
+        bench.peers[client].control.kill();
+        bench.run(client);
+        let other = bench.login("brutman", "passw0rd");
+        bench.ask(other, "PASV");
+        bench.ask(other, "APPE /drive_c/readme.txt");
+        bench.say(other, "ABOR\r\n");
+        assert_eq!(bench.files.names(""), before);
+        let said = bench.store(other, "STOR /drive_c/up.bin", b"");
+        assert_eq!(Bench::codes(&said), [150, 226], "an empty file that was sent stays");
+        assert_eq!(bench.files.content("UP.BIN").unwrap(), b"");
+    }
+}
+
+#[test]
+fn the_end_of_a_session_does_not_reset_a_transfer_that_is_just_over() {
+    let mut bench = Bench::new();
+    let client = bench.login("brutman", "passw0rd");
+    bench.passive(client);
+    let said = bench.say(client, "RETR /drive_c/readme.txt\r\nQUIT\r\n");
+    assert_eq!(Bench::codes(&said), [150, 226, 221]);
+    assert!(bench.peers[client].ended);
+    assert_eq!(bench.peers[client].data.resets(), 0);
+}
+
+#[test]
 fn passive_mode_at_once_after_226() {
     let mut bench = Bench::new();
     let client = bench.login("brutman", "passw0rd");

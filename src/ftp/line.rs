@@ -1,10 +1,13 @@
 //! Command lines out of the control connection's bytes, however TCP has split them.
 //!
-//! Calls nothing. A line ends with LF, with or without a CR before it. Telnet commands (RFC 854; RFC 959
+//! May call `vfs` (code pages). A line ends with LF, with or without a CR before it. Telnet commands (RFC 854; RFC 959
 //! section 4.1.3 puts `IAC IP IAC DM` before ABOR) and NUL bytes vanish. A line that is too long is
 //! reported once, at its end, and nothing of it can be run.
 
 use heapless::Vec;
+
+use super::wire;
+use crate::vfs::codepage::CodePage;
 
 /// Bytes that a command line may have, without its line end.
 pub const MAX_LINE: usize = 512;
@@ -77,6 +80,16 @@ impl LineReader {
     /// The line, without its end.
     pub fn line(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Turns the line from UTF-8 into the disk's bytes, of which there are no more.
+    pub(super) fn recode(&mut self, page: Option<&CodePage>) {
+        let mut bytes = [0; MAX_LINE];
+        if let Some(Ok(text)) = wire::to_disk(page, &self.bytes, &mut bytes) {
+            self.bytes.clear();
+            // It is not longer than the line was.
+            let _ = self.bytes.extend_from_slice(text);
+        }
     }
 
     /// Whether part of a line is there.

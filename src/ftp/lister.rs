@@ -7,15 +7,16 @@ use super::link::{ControlLink, DataLink, DataState};
 use super::listing::{Format, View};
 use super::reply::{Line, MAX_REPLY, Refusal};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
+use super::wire;
 use crate::vfs::FsError;
 use crate::vfs::provider::{DirEntry, Kind};
 
 /// Entries sent in one step, at most: the other sessions wait meanwhile.
 const ENTRIES: usize = 16;
 
-/// Bytes that a line of a listing has at most: long form and facts stay far below, a name with its
-/// directory is DOS's longest path twice over.
-const MAX_LINE: usize = 200;
+/// Bytes that a line of a listing has at most: facts and a name stay far below, and so does a path before a
+/// pattern, in three bytes of UTF-8 for each of its own.
+const MAX_LINE: usize = 280;
 
 /// Opens the directory; or finds that the path is a file's, which is listed alone.
 pub(super) fn open(
@@ -73,6 +74,7 @@ pub(super) fn send_lines(
         clobber: cx.shared.settings.clobber_files,
         facts: client.facts,
     };
+    let page = wire::code_page(cx.shared.settings.code_page);
     for _ in 0..ENTRIES {
         let room = if on_control { cx.control.room() } else { cx.data.room() };
         if room < if on_control { MAX_REPLY } else { MAX_LINE } {
@@ -90,8 +92,11 @@ pub(super) fn send_lines(
             line.text(" ");
         }
         transfer.listing.write(&mut line, &entry, &view);
-        let sent =
-            if on_control { send_control(line, cx.control) } else { send_data(line, cx.data) };
+        let sent = if on_control {
+            send_control(line, cx.control)
+        } else {
+            send_data(wire::recode(page, line), cx.data)
+        };
         transfer.bytes = transfer.bytes.wrapping_add(sent);
     }
     Ok(Progress::Busy)

@@ -6,7 +6,7 @@
 //! In reading order: [`session`] reads lines ([`line`]) and runs commands ([`command`], [`handlers`]) on
 //! what it knows of its client ([`client`]); [`transfer`] moves files ([`retrieve`], [`store`], [`ascii`])
 //! and listings ([`lister`], [`listing`]); [`scan`] reads a file through for its checksum; [`reply`] writes what is said; [`shared`] is what all sessions
-//! have in common.
+//! have in common, [`wire`] how names travel.
 
 pub mod ascii;
 pub mod client;
@@ -23,6 +23,7 @@ pub mod session;
 pub mod shared;
 mod store;
 pub mod transfer;
+pub mod wire;
 
 pub use client::Context;
 pub use session::{Session, Step};

@@ -84,16 +84,9 @@ impl Line {
         self.bytes(&digits[start..])
     }
 
-    /// Adds a name as it goes over the wire: the disk's bytes, and 255 doubled (RFC 854: it is Telnet's
-    /// escape).
+    /// Adds a name, in the disk's bytes.
     pub fn name(&mut self, name: &Name83) -> &mut Line {
-        for byte in name.to_text() {
-            self.byte(byte);
-            if byte == 255 {
-                self.byte(byte);
-            }
-        }
-        self
+        self.bytes(&name.to_text())
     }
 
     /// Adds an absolute path.
@@ -287,12 +280,5 @@ mod tests {
         let no_drive = Refusal::Path(PathError::NoSuchDrive).reply(true);
         assert_eq!(shown(&missing), shown(&no_drive));
         assert_eq!(shown(&missing), "550 No such file or directory");
-    }
-
-    #[test]
-    fn telnets_escape_is_doubled_in_names() {
-        let mut line = Line::new();
-        line.quoted(&UserPath::root().join(b"/a\xFFb.c").unwrap());
-        assert_eq!(line.as_bytes(), b"\"/A\xFF\xFFB.C\"");
     }
 }

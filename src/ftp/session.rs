@@ -14,6 +14,7 @@ use super::link::ControlLink;
 use super::reply::{Line, MAX_REPLY, Refusal};
 use super::shared::Event;
 use super::transfer;
+use super::wire::{self, WireLink};
 use crate::time::Millis;
 
 /// What a step has come to.
@@ -85,8 +86,21 @@ impl Session {
         self.client.user_name()
     }
 
-    /// Does a bounded piece of work.
+    /// Does a bounded piece of work. The control connection's send buffer holds at least 2 KB: a command
+    /// is run when its reply fits, whatever characters are in it.
     pub fn step(&mut self, cx: &mut Context<'_, '_>) -> Step {
+        let page = wire::code_page(cx.shared.settings.code_page);
+        self.advance(&mut Context {
+            control: &mut WireLink { inner: cx.control, page },
+            data: cx.data,
+            files: cx.files,
+            shared: cx.shared,
+            now: cx.now,
+            time: cx.time,
+        })
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_, '_>) -> Step {
         match self.phase {
             Phase::Ended => return Step::Ended,
             Phase::New => self.arrive(cx),
@@ -284,6 +298,10 @@ impl Session {
                     *count = count.wrapping_add(1);
                 }
                 self.pending = Some(command);
+                // A password is compared as it came.
+                if command.verb != "PASS" {
+                    self.input.recode(wire::code_page(cx.shared.settings.code_page));
+                }
             }
             None => {
                 cx.reply(500, "Unknown command");

@@ -29,7 +29,7 @@ struct Control {
 }
 
 impl ScriptedControl {
-    /// A connection from `peer`; its send buffer holds 1024 bytes until the script takes them.
+    /// A connection from `peer`; its send buffer holds 2048 bytes until the script takes them.
     pub fn new(peer: SocketAddrV4) -> ScriptedControl {
         ScriptedControl(Rc::new(RefCell::new(Control {
             peer,
@@ -37,7 +37,7 @@ impl ScriptedControl {
             incoming: VecDeque::new(),
             piece: usize::MAX,
             outgoing: Vec::new(),
-            capacity: 1024,
+            capacity: 2048,
             client_closed: false,
             dead: false,
             closed: false,

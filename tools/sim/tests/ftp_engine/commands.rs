@@ -1,5 +1,6 @@
 //! Commands and replies.
 
+use ftpsrv::config::settings::CodePage;
 use ftpsrv::time::{DateTime, Zone};
 
 use super::bench::*;
@@ -306,4 +307,31 @@ fn slow_readers_of_replies_miss_nothing() {
     let said = String::from_utf8(said).unwrap();
     assert_eq!(without_digits(&said), without_digits(&whole));
     assert!(whole.contains("brutman from 192.168.1.77"), "{whole}");
+}
+
+#[test]
+fn names_are_utf8_where_a_code_page_is_set_and_bytes_otherwise() {
+    let mut bench = Bench::new();
+    let client = bench.login("brutman", "passw0rd");
+    bench.ask(client, "CWD /drive_c");
+    bench.peers[client].control.put(b"MKD a\xFF\xFFb\r\n");
+    assert_eq!(bench.run(client), "257 \"/DRIVE_C/A\u{FF}\u{FF}B\" directory created\r\n");
+    let (_, got) = bench.fetch(client, "NLST a*");
+    assert_eq!(got, b"A\xFFB\r\n");
+    assert!(!bench.ask(client, "FEAT").contains("UTF8"));
+    assert_code(&bench.ask(client, "OPTS UTF8 ON"), 501);
+
+    bench.settings.code_page = CodePage::Cp437;
+    assert!(bench.ask(client, "FEAT").contains(" UTF8\r\n"));
+    assert_code(&bench.ask(client, "OPTS UTF8 ON"), 200);
+    bench.peers[client].control.put("MKD Müll\r\n".as_bytes());
+    let said: Vec<u8> = bench.run(client).chars().map(|c| c as u8).collect();
+    assert_eq!(String::from_utf8(said).unwrap(), "257 \"/DRIVE_C/MÜLL\" directory created\r\n");
+    assert!(bench.files.names("").contains(&"M?LL".into()));
+    let (_, got) = bench.fetch(client, "NLST m*");
+    assert_eq!(String::from_utf8(got).unwrap(), "MÜLL\r\n");
+    bench.peers[client].control.put("MKD 日本\r\n".as_bytes());
+    assert_code(&bench.run(client), 550);
+    bench.peers[client].control.put("CWD müll\r\n".as_bytes());
+    assert_code(&bench.run(client), 250);
 }

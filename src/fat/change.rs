@@ -129,6 +129,11 @@ impl Change {
         self.claimed[0] != 0
     }
 
+    /// How far it is: changes with every step, and within long ones.
+    pub fn position(&self) -> (usize, u32) {
+        (self.at, self.progress)
+    }
+
     /// Takes steps until the slice's commands are used up.
     ///
     /// # Errors

@@ -52,6 +52,14 @@ pub struct Cursor {
     number: u32,
 }
 
+/// How far a search for a name is, so that it can go on where it was.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan {
+    cursor: Cursor,
+    /// The first free entry that was seen.
+    free: Option<Cursor>,
+}
+
 /// Where a new entry can go.
 #[derive(Debug, Clone, Copy)]
 pub enum Room {
@@ -89,6 +97,18 @@ impl Cursor {
     /// The next entry.
     pub fn advance(&mut self) {
         self.number += 1;
+    }
+}
+
+impl Scan {
+    /// How far it is: changes as long as it gets on.
+    pub fn position(&self) -> (u32, u32) {
+        (self.cursor.number, self.cursor.cluster)
+    }
+
+    /// A search from the directory's first entry on.
+    pub const fn start(directory: u32) -> Scan {
+        Scan { cursor: Cursor::start(directory), free: None }
     }
 }
 
@@ -182,7 +202,7 @@ impl Volume {
         }
     }
 
-    /// Looks for a file or directory of this name.
+    /// Looks for a file or directory of this name, and goes on where `scan` stopped.
     ///
     /// # Errors
     /// [`FatError`].
@@ -190,44 +210,57 @@ impl Volume {
         &self,
         cache: &mut Cache<'_>,
         index: &mut Index<'_>,
-        volume: u8,
-        directory: u32,
+        (volume, directory): (u8, u32),
         name: &Name83,
+        scan: &mut Scan,
     ) -> Result<Option<Found>, FatError> {
-        let mut cursor = Cursor::start(directory);
         if index.is_of(volume, directory) {
-            while let Some(number) = index.find(cursor.number, name) {
-                cursor.number = number;
-                match self.entry(cache, &mut cursor)? {
-                    Some(found) if is_named(&found.entry, name) => return Ok(Some(found)),
-                    _ => cursor.advance(),
-                }
+            if let Some(found) = self.lookup_indexed(cache, index, name, scan)? {
+                return Ok(Some(found));
             }
-            cursor.number = index.known();
+            scan.cursor.number = scan.cursor.number.max(index.known());
         }
-        let mut indexing = cursor.number > 0;
         loop {
-            if cursor.number == LARGE && !indexing {
+            if scan.cursor.number == LARGE && index.may_claim(volume, directory) {
                 index.claim(volume, directory);
-                cursor = Cursor::start(directory);
-                indexing = true;
+                *scan = Scan::start(directory);
             }
-            let Some(found) = self.entry(cache, &mut cursor)? else { return Ok(None) };
+            let Some(found) = self.entry(cache, &mut scan.cursor)? else { return Ok(None) };
             let kind = found.entry.kind();
             if kind == EntryKind::End {
                 return Ok(None);
             }
-            if indexing {
+            if index.is_of(volume, directory) {
                 index.note(found.number, described(&found.entry).as_ref().map(Option::as_ref));
             }
             if is_named(&found.entry, name) {
                 return Ok(Some(found));
             }
-            cursor.advance();
+            if kind == EntryKind::Free && scan.free.is_none() {
+                scan.free = Some(scan.cursor);
+            }
+            scan.cursor.advance();
         }
     }
 
-    /// Looks for room for one more entry.
+    fn lookup_indexed(
+        &self,
+        cache: &mut Cache<'_>,
+        index: &mut Index<'_>,
+        name: &Name83,
+        scan: &mut Scan,
+    ) -> Result<Option<Found>, FatError> {
+        while let Some(number) = index.find(scan.cursor.number, name) {
+            scan.cursor.number = number;
+            match self.entry(cache, &mut scan.cursor)? {
+                Some(found) if is_named(&found.entry, name) => return Ok(Some(found)),
+                _ => scan.cursor.advance(),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks for room for one more entry, after a lookup has found nothing.
     ///
     /// # Errors
     /// [`FatError::DirectoryFull`], and others of [`FatError`].
@@ -235,15 +268,21 @@ impl Volume {
         &self,
         cache: &mut Cache<'_>,
         index: &mut Index<'_>,
-        volume: u8,
-        directory: u32,
+        (volume, directory): (u8, u32),
+        scan: &mut Scan,
     ) -> Result<Room, FatError> {
-        let mut cursor = Cursor::start(directory);
         if index.is_of(volume, directory) {
-            cursor.number = index.find_free().unwrap_or(index.known());
+            if let Some(number) = index.find_free() {
+                let near = scan.free.filter(|cursor| cursor.base <= number);
+                let near = near.unwrap_or(Cursor::start(directory));
+                scan.free = Some(Cursor { number, ..near });
+            }
         }
+        let mut cursor = scan.free.unwrap_or(scan.cursor);
         loop {
-            match self.entry(cache, &mut cursor)? {
+            let entry = self.entry(cache, &mut cursor);
+            scan.free = Some(cursor);
+            match entry? {
                 Some(found) if matches!(found.entry.kind(), EntryKind::Free | EntryKind::End) => {
                     return Ok(Room::Free(found));
                 }

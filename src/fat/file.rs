@@ -97,6 +97,11 @@ impl File {
         self.changed
     }
 
+    /// How far its chain has been followed: changes as long as reading or writing gets on.
+    pub fn position(&self) -> (u32, u32) {
+        self.hint
+    }
+
     // ---- The chain ----
 
     /// What follows `cluster` in this file.

@@ -20,7 +20,12 @@ pub struct Index<'a> {
     known: u32,
     /// No free entry is below.
     free_from: u32,
+    /// Claims that were refused since it was last used.
+    idle: u8,
 }
+
+/// Refused claims after which its directory has to let go.
+const STALE: u8 = 32;
 
 fn hash(name: &Name83) -> u16 {
     let wide = name
@@ -37,7 +42,7 @@ impl<'a> Index<'a> {
     /// [`OutOfMemory`].
     pub fn new(memory: &mut impl Memory<'a>, entries: usize) -> Result<Index<'a>, OutOfMemory> {
         let hashes = memory.slots("the directory index", entries, |_| FREE)?;
-        Ok(Index { volume: 0, directory: 0, owned: false, hashes, known: 0, free_from: 0 })
+        Ok(Index { volume: 0, directory: 0, owned: false, hashes, known: 0, free_from: 0, idle: 0 })
     }
 
     /// Whether it is of this directory.
@@ -45,10 +50,19 @@ impl<'a> Index<'a> {
         self.owned && self.volume == volume && self.directory == directory
     }
 
+    /// Whether another directory may have it: not while it serves one.
+    pub fn may_claim(&mut self, volume: u8, directory: u32) -> bool {
+        if self.is_of(volume, directory) {
+            return false;
+        }
+        self.idle = self.idle.saturating_add(1);
+        !self.owned || self.idle > STALE
+    }
+
     /// Begins anew with this directory.
     pub fn claim(&mut self, volume: u8, directory: u32) {
         (self.volume, self.directory, self.owned) = (volume, directory, true);
-        (self.known, self.free_from) = (0, 0);
+        (self.known, self.free_from, self.idle) = (0, 0, 0);
     }
 
     /// Forgets everything of `volume`.
@@ -79,7 +93,8 @@ impl<'a> Index<'a> {
     }
 
     /// The first entry from `from` on that may have this name.
-    pub fn find(&self, from: u32, name: &Name83) -> Option<u32> {
+    pub fn find(&mut self, from: u32, name: &Name83) -> Option<u32> {
+        self.idle = 0;
         let wanted = hash(name);
         let known = self.hashes.get(from as usize..self.known as usize)?;
         known.iter().position(|&hash| hash == wanted).map(|at| from + at as u32)

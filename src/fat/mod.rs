@@ -19,7 +19,7 @@ pub mod volume;
 
 pub use boot_sector::{BootError, FatType, Geometry};
 pub use change::{Chain, Change, Step};
-pub use dir::{Cursor, Found, Place, Room};
+pub use dir::{Cursor, Found, Place, Room, Scan};
 pub use dirent::{Dirent, EntryKind};
 pub use error::FatError;
 pub use file::File;

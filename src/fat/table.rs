@@ -136,6 +136,11 @@ impl Volume {
         }
     }
 
+    /// Where the search for free clusters is: changes as long as it gets on.
+    pub fn search_position(&self) -> u32 {
+        self.next_free
+    }
+
     /// Looks on for a free cluster from where the last search ended. It stays free: [`Volume::claim`].
     ///
     /// # Errors

@@ -202,8 +202,10 @@ pub struct Drives<'a> {
     directories: &'a mut [Place<OpenDirectory>],
     underway: Option<Underway>,
     chains: Deque<(Number, Chain), CHAINS>,
-    known: Deque<Known, 16>,
+    known: Deque<Known, 64>,
     turns: slices::Turns,
+    /// The call that is being served got somewhere for good.
+    progress: bool,
     messages: Deque<Message, 16>,
     now: DateTime,
     /// Times that `now` changed.
@@ -256,6 +258,7 @@ impl<'a> Drives<'a> {
             chains: Deque::new(),
             known: Deque::new(),
             turns: slices::Turns::default(),
+            progress: false,
             messages,
             now: DateTime::EPOCH,
             seconds: 0,

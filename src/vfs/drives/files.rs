@@ -139,7 +139,9 @@ impl Drives<'_> {
         let slot = &mut self.slots[usize::from(number)];
         slot.used_at = self.seconds;
         let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
+        let before = open.file.position();
         let result = open.file.read(volume, &mut self.cache, offset, buffer);
+        self.progress |= open.file.position() != before;
         self.check(number, result)
     }
 
@@ -163,7 +165,9 @@ impl Drives<'_> {
         let Some(open) = &mut self.files[place].item else { return Err(FsError::BadHandle) };
         let slot = &mut self.slots[usize::from(number)];
         let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
+        let before = (open.file.position(), volume.search_position());
         let result = open.file.write(volume, &mut self.cache, offset, data);
+        self.progress |= (open.file.position(), volume.search_position()) != before;
         self.touch(number);
         if result == Err(FatError::Full) && self.free_some(number) {
             return Err(FsError::Again);

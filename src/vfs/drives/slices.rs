@@ -6,41 +6,108 @@
 
 use heapless::Vec;
 
+use super::walk::Spot;
 use super::{Drives, Number, Underway};
-use crate::fat::{Change, File, Name83};
+use crate::fat::{Change, File, Name83, Scan};
 use crate::vfs::path::ResolvedPath;
 use crate::vfs::provider::{FsError, OpenFlags};
 
-/// Slices of one command before a call gets more.
-const PATIENCE: u16 = 48;
+/// Slices without progress before a call gets more.
+const PATIENCE: u16 = 8;
 
 /// Calls of others after which a change is carried on without its owner, who must be gone.
 const ABANDONED: u16 = 100;
 
-/// Calls that were told to come again, and how often.
+/// How far a search for a name is.
+#[derive(Debug, Clone, Copy)]
+struct Search {
+    spot: Spot,
+    scan: Scan,
+}
+
+/// A call that was told to come again.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    key: u32,
+    /// How often.
+    waited: u16,
+    searches: [Option<Search>; 2],
+}
+
+/// Calls that were told to come again, and what they found out until then.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Vec<(u32, u16), 16>);
+pub(super) struct Turns {
+    waiting: Vec<Turn, 16>,
+    /// Of the call that is being served.
+    searches: [Option<Search>; 2],
+}
 
 impl Turns {
-    fn commands(&self, key: u32) -> u16 {
-        let waited = self.0.iter().find(|turn| turn.0 == key).map_or(0, |turn| turn.1);
-        1 + waited / PATIENCE
+    /// Takes up what is known of a call; the commands that it gets.
+    fn begin(&mut self, key: u32) -> u16 {
+        let turn = self.waiting.iter().find(|turn| turn.key == key);
+        self.searches = turn.map_or([None; 2], |turn| turn.searches);
+        1 + turn.map_or(0, |turn| turn.waited) / PATIENCE
     }
 
-    fn note(&mut self, key: u32, again: bool) {
-        let at = self.0.iter().position(|turn| turn.0 == key);
+    /// Ends a slice; `lost`: its commands went into what may have to be read again.
+    fn end(&mut self, key: u32, again: bool, lost: bool) {
+        let at = self.waiting.iter().position(|turn| turn.key == key);
         match (again, at) {
-            (true, Some(at)) => self.0[at].1 = self.0[at].1.saturating_add(1),
+            (true, Some(at)) => {
+                let turn = &mut self.waiting[at];
+                turn.waited = turn.waited.saturating_add(u16::from(lost));
+                turn.searches = self.searches;
+            }
             (true, None) => {
-                if self.0.is_full() {
-                    self.0.remove(0);
+                if self.waiting.is_full() {
+                    self.waiting.remove(0);
                 }
-                let _ = self.0.push((key, 1));
+                let searches = self.searches;
+                let _ = self.waiting.push(Turn { key, waited: u16::from(lost), searches });
             }
             (false, Some(at)) => {
-                self.0.swap_remove(at);
+                self.waiting.swap_remove(at);
             }
             (false, None) => {}
+        }
+        self.searches = [None; 2];
+    }
+
+    /// How far the search for this name is.
+    pub(super) fn scan(&self, spot: &Spot) -> Scan {
+        let searches = self.searches.iter().flatten();
+        let mut same = searches.filter(|search| search.spot == *spot);
+        same.next().map_or(Scan::start(spot.directory), |search| search.scan)
+    }
+
+    /// Notes how far the search for this name is.
+    pub(super) fn keep(&mut self, spot: &Spot, scan: Scan) {
+        let search = Search { spot: *spot, scan };
+        match self.searches.iter_mut().flatten().find(|search| search.spot == *spot) {
+            Some(same) => *same = search,
+            None => self.searches = [Some(search), self.searches[0]],
+        }
+    }
+
+    /// Forgets searches of a directory that changes.
+    pub(super) fn forget(&mut self, number: Number, directory: u32) {
+        let waiting = self.waiting.iter_mut().flat_map(|turn| turn.searches.iter_mut());
+        for search in waiting.chain(self.searches.iter_mut()) {
+            let is_it = |search: &Search| {
+                search.spot.number == number && search.spot.directory == directory
+            };
+            if search.as_ref().is_some_and(is_it) {
+                *search = None;
+            }
+        }
+    }
+
+    /// Forgets all searches.
+    pub(super) fn forget_all(&mut self) {
+        self.searches = [None; 2];
+        for turn in &mut self.waiting {
+            turn.searches = [None; 2];
         }
     }
 }
@@ -71,9 +138,12 @@ impl Drives<'_> {
         key: u32,
         call: impl FnOnce(&mut Self, u32) -> Result<T, FsError>,
     ) -> Result<T, FsError> {
-        self.cache.begin(self.turns.commands(key));
+        let commands = self.turns.begin(key);
+        self.cache.begin(commands);
         let result = call(self, key);
-        self.turns.note(key, matches!(result, Err(FsError::Again)));
+        // Who only waited for another's change, or got somewhere for good, has not lost a slice.
+        let lost = self.cache.may_command().is_err() && !core::mem::take(&mut self.progress);
+        self.turns.end(key, matches!(result, Err(FsError::Again)), lost);
         result
     }
 
@@ -112,7 +182,9 @@ impl Drives<'_> {
         let Some(volume) = self.slots[usize::from(number)].volume.as_mut() else {
             return Err(FsError::DiskChanged);
         };
+        let before = underway.change.position();
         let result = underway.change.run(volume, &mut self.cache);
+        self.progress |= underway.change.position() != before;
         if let Some(chain) = underway.change.freed.take() {
             self.discard(number, chain);
         }
@@ -126,6 +198,7 @@ impl Drives<'_> {
             Err(error) => {
                 self.index.forget(number);
                 self.known.clear();
+                self.turns.forget_all();
                 self.report_read_only(number);
                 Err(error)
             }

@@ -245,9 +245,7 @@ impl Drives<'_> {
     ) -> Result<(), FsError> {
         let mut change = Change::new();
         self.erase_entry(&mut change, spot, found)?;
-        if self.index.is_of(spot.number, spot.directory) {
-            self.index.note(found.number, None);
-        }
+        self.entry_changed(spot.number, spot.directory, found.number, None);
         change.then(Step::Barrier);
         if let Some((cluster, limit)) = chain {
             change.then(Step::Free { cluster, limit });
@@ -277,10 +275,7 @@ impl Drives<'_> {
     /// Looks for room for a new entry in the spot's directory.
     pub(super) fn room(&mut self, spot: &Spot) -> Result<Entrance, FsError> {
         let number = spot.number;
-        let slot = &self.slots[usize::from(number)];
-        let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
-        let room = volume.find_room(&mut self.cache, &mut self.index, number, spot.directory);
-        let room = self.check(number, room)?;
+        let room = self.find_room(spot)?;
         let end = match room {
             Room::Free(free) if free.entry.kind() == EntryKind::End => self
                 .look(number, |volume, cache| {
@@ -326,16 +321,16 @@ impl Drives<'_> {
             change.then(Step::PutEnd(behind));
         }
         change.then(Step::Put { place, entry, end });
-        if self.index.is_of(number, spot.directory) {
-            self.index.note(entry_number, Some(Some(&entry.name())));
-        }
+        self.entry_changed(number, spot.directory, entry_number, Some(&entry.name()));
         Ok(place)
     }
 
     fn claim_cluster(&mut self, number: Number) -> Result<u32, FsError> {
         let slot = &mut self.slots[usize::from(number)];
         let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
+        let before = volume.search_position();
         let claimed = volume.claim_free(&mut self.cache);
+        self.progress |= volume.search_position() != before;
         match self.check(number, claimed) {
             Err(FsError::DiskFull) if self.free_some(number) => Err(FsError::Again),
             other => other,
@@ -408,9 +403,7 @@ impl Drives<'_> {
             self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))?;
         change.then(Step::Put { place: found.place, entry, end: false });
         change.then_erase(&pieces);
-        if self.index.is_of(spot.number, spot.directory) {
-            self.index.note(found.number, Some(Some(&entry.name())));
-        }
+        self.entry_changed(spot.number, spot.directory, found.number, Some(&entry.name()));
         Ok(())
     }
 
@@ -443,9 +436,7 @@ impl Drives<'_> {
         self.erase_entry(&mut tail, spot, found)?;
         let entrance = self.room(target)?;
         self.add_entry(change, target, &entrance, entry)?;
-        if self.index.is_of(spot.number, spot.directory) {
-            self.index.note(found.number, None);
-        }
+        self.entry_changed(spot.number, spot.directory, found.number, None);
         if let Some(step) = dots {
             change.then(step);
         }

@@ -2,7 +2,7 @@
 
 use super::{Drives, Known, Notice, Number};
 use crate::block::DiskError;
-use crate::fat::{EntryKind, FatError, Found, MountError, Name83, Volume};
+use crate::fat::{EntryKind, FatError, Found, MountError, Name83, Room, Volume};
 use crate::vfs::path::{Drive, ResolvedPath};
 use crate::vfs::provider::FsError;
 
@@ -10,7 +10,7 @@ use crate::vfs::provider::FsError;
 const FLOPPY_REST: u32 = 2;
 
 /// A volume, a directory of it and a name in it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spot {
     pub(super) number: Number,
     pub(super) directory: u32,
@@ -149,18 +149,42 @@ impl Drives<'_> {
         Ok(directory)
     }
 
-    /// Looks a name up.
+    /// Looks a name up, from where this call's search was.
     pub(super) fn find(&mut self, spot: &Spot) -> Result<Option<Found>, FsError> {
+        let mut scan = self.turns.scan(spot);
+        let before = scan.position();
         let slot = &self.slots[usize::from(spot.number)];
         let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
-        let found = volume.lookup(
-            &mut self.cache,
-            &mut self.index,
-            spot.number,
-            spot.directory,
-            &spot.name,
-        );
+        let place = (spot.number, spot.directory);
+        let found = volume.lookup(&mut self.cache, &mut self.index, place, &spot.name, &mut scan);
+        self.progress |= scan.position() != before;
+        self.turns.keep(spot, scan);
         self.check(spot.number, found)
+    }
+
+    /// Looks for room for the name that was looked up in vain.
+    pub(super) fn find_room(&mut self, spot: &Spot) -> Result<Room, FsError> {
+        let mut scan = self.turns.scan(spot);
+        let slot = &self.slots[usize::from(spot.number)];
+        let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
+        let place = (spot.number, spot.directory);
+        let room = volume.find_room(&mut self.cache, &mut self.index, place, &mut scan);
+        self.turns.keep(spot, scan);
+        self.check(spot.number, room)
+    }
+
+    /// Notes what a change makes of an entry: `None`: free.
+    pub(super) fn entry_changed(
+        &mut self,
+        number: Number,
+        directory: u32,
+        entry: u32,
+        name: Option<&Name83>,
+    ) {
+        self.turns.forget(number, directory);
+        if self.index.is_of(number, directory) {
+            self.index.note(entry, name.map(Some));
+        }
     }
 
     /// The entry of `path`; `None` for roots.
@@ -185,6 +209,7 @@ impl Drives<'_> {
         self.slots[usize::from(number)].volume = None;
         self.index.forget(number);
         self.known.clear();
+        self.turns.forget_all();
         for (at, place) in self.files.iter_mut().enumerate() {
             if let Some(open) = place.item.as_mut().filter(|open| open.number == number) {
                 open.lost = true;

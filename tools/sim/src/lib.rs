@@ -5,6 +5,7 @@ pub mod chips;
 pub mod client;
 pub mod disk;
 pub mod fat_image;
+pub mod fat_model;
 pub mod memory;
 pub mod network;
 pub mod pc;

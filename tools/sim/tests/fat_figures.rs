@@ -1,0 +1,189 @@
+//! The figures that the disk layer has to reach, counted by the simulated disk and printed
+//! (`cargo test -p sim --test fat_figures -- --nocapture`).
+
+use bumpalo::Bump;
+use ftpsrv::block::{CacheSize, DiskKind};
+use ftpsrv::vfs::path::Drive;
+use ftpsrv::vfs::{Drives, DrivesSize, FsError, Provider};
+use sim::disk::{Counters, SimDisk, SimDisks};
+use sim::fat_image::{fsck, mkfs};
+use sim::rig::{Arena, Random, STORE, fetch, finish, list, make_dir, path, store};
+
+const SIZE: DrivesSize = DrivesSize { cache: CacheSize::of(32 * 1024), index: 4096 };
+const MIB: usize = 1 << 20;
+
+fn since(disks: &SimDisks, before: Counters) -> Counters {
+    let now = disks.counters(0);
+    Counters {
+        reads: now.reads - before.reads,
+        writes: now.writes - before.writes,
+        flushes: now.flushes - before.flushes,
+        sectors_read: now.sectors_read - before.sectors_read,
+        sectors_written: now.sectors_written - before.sectors_written,
+    }
+}
+
+#[test]
+fn transfers_cost_little_more_than_their_data() {
+    // 64 MB, 2 KiB clusters.
+    let medium = mkfs(131_072, &["-F", "16", "-s", "4"]);
+    let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    let data = Random(2).bytes(4 * MIB);
+
+    let before = disks.counters(0);
+    store(&mut drives, "/drive_c/data.bin", STORE, &data, 16_384).unwrap();
+    let upload = since(&disks, before);
+    drives.flush().unwrap();
+
+    let before = disks.counters(0);
+    assert!(fetch(&mut drives, "/drive_c/data.bin", 16_384).unwrap() == data);
+    let download = since(&disks, before);
+
+    let ideal = (4 * MIB / 512) as f64;
+    for (what, count, most) in [("upload", upload, 1.03), ("download", download, 1.01)] {
+        let ratio = count.sectors() as f64 / ideal;
+        println!("4 MiB {what}, FAT16, 2 KiB clusters: {ratio:.4}x sectors, {count:?}");
+        assert!(ratio <= most && count.commands() <= 300, "{what}: {ratio} {count:?}");
+    }
+    assert_eq!(fsck(&disks.medium(0)), [""; 0]);
+}
+
+#[test]
+fn mounting_two_gigabytes_reads_a_few_sectors() {
+    let medium = mkfs(4_190_000, &["-F", "16", "-s", "64"]);
+    let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    let mount = disks.counters(0);
+    println!("mounting 2 GB of FAT16: {mount:?}");
+    assert!(mount.sectors_read < 10, "{mount:?}");
+
+    // Counting free clusters goes on between other calls, a command at a time.
+    let c = Drive::new(b'c').unwrap();
+    assert_eq!(drives.space(c), Err(FsError::Again));
+    let mut turns = 1;
+    while drives.work() {
+        turns += 1;
+        assert!(turns < 1000);
+    }
+    println!("counting its free clusters: {turns} turns, {:?}", since(&disks, mount));
+    assert!(drives.space(c).unwrap().free > 2_100_000_000);
+}
+
+#[test]
+fn many_files_in_one_directory() {
+    let medium = mkfs(131_072, &["-F", "16", "-s", "4"]);
+    let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    make_dir(&mut drives, "/drive_c/many").unwrap();
+    let before = disks.counters(0);
+    for number in 0..2000 {
+        store(&mut drives, &format!("/drive_c/many/f{number}.dat"), STORE, b"", 1).unwrap();
+    }
+    let made = since(&disks, before);
+    println!("2,000 empty files in one directory: {made:?}");
+    assert!(made.commands() < 2000 * 4, "{made:?}");
+
+    let before = disks.counters(0);
+    assert_eq!(list(&mut drives, "/drive_c/many").unwrap().len(), 2000);
+    let listed = since(&disks, before);
+    println!("listing them: {listed:?}");
+    assert!(listed.commands() <= 60, "{listed:?}");
+
+    let before = disks.counters(0);
+    for number in (0..2000).rev() {
+        let name = path(&format!("/drive_c/many/f{number}.dat"));
+        finish(|| drives.attributes(&name)).unwrap();
+    }
+    let looked = since(&disks, before);
+    println!("looking each of them up: {looked:?}");
+    assert!(looked.commands() <= 400, "{looked:?}");
+    drives.flush().unwrap();
+    assert_eq!(fsck(&disks.medium(0)), [""; 0]);
+}
+
+/// Ten clients at once: a call costs a command (changing the boot sector's mark: one to read
+/// and one to write it), and where what it read is pushed out again and again, a few.
+#[test]
+fn no_call_keeps_the_others_waiting() {
+    for (kilobytes, most) in [(32, 4), (12, 5)] {
+        let size = DrivesSize::of(kilobytes * 1024);
+        let medium = mkfs(131_072, &["-F", "32", "-s", "1"]);
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), size).unwrap();
+        let (worst, least) = ten_clients(&mut drives, &disks);
+        println!(
+            "10 clients, {kilobytes} KB of cache: at most {worst} commands a call; \
+             each stored {least} files or more"
+        );
+        assert!(worst <= most, "{worst} commands in one call");
+        assert!(least >= 50, "a client starved: {least} files");
+    }
+}
+
+/// The most commands of one call, and the fewest files that a client stored.
+fn ten_clients(drives: &mut Drives<'_>, disks: &SimDisks) -> (u64, usize) {
+    for client in 0..10 {
+        let mut name = format!("/drive_c/d{client}");
+        for _ in 0..4 {
+            make_dir(drives, &name).unwrap();
+            name += "/sub";
+        }
+    }
+    let data = Random(3).bytes(60_000);
+    let mut worst = 0;
+    let mut clients: Vec<Client> = (0..10).map(Client::new).collect();
+    for _ in 0..10_000 {
+        for client in &mut clients {
+            let before = disks.counters(0).commands();
+            client.step(drives, &data);
+            worst = worst.max(disks.counters(0).commands() - before);
+        }
+        let before = disks.counters(0).commands();
+        drives.work();
+        worst = worst.max(disks.counters(0).commands() - before);
+    }
+    drives.flush().unwrap();
+    (worst, clients.iter().map(|client| client.files).min().unwrap())
+}
+
+/// Stores one file after another, a slice at a time.
+struct Client {
+    number: usize,
+    files: usize,
+    open: Option<(ftpsrv::vfs::provider::FileHandle, usize)>,
+}
+
+impl Client {
+    fn new(number: usize) -> Client {
+        Client { number, files: 0, open: None }
+    }
+
+    fn step(&mut self, drives: &mut dyn Provider, data: &[u8]) {
+        let name = format!("/drive_c/d{}/sub/sub/sub/f{}", self.number, self.files % 70);
+        match self.open {
+            None => match drives.open(&path(&name), STORE) {
+                Ok(file) => self.open = Some((file, 0)),
+                Err(error) => assert_eq!(error, FsError::Again),
+            },
+            Some((file, done)) if done < data.len() => {
+                let end = data.len().min(done + 8192);
+                match drives.write(file, done as u32, &data[done..end]) {
+                    Ok(count) => self.open = Some((file, done + count)),
+                    Err(error) => assert_eq!(error, FsError::Again),
+                }
+            }
+            Some((file, _)) => match drives.close(file) {
+                Ok(()) => {
+                    self.open = None;
+                    self.files += 1;
+                }
+                Err(error) => assert_eq!(error, FsError::Again),
+            },
+        }
+    }
+}

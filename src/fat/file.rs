@@ -92,6 +92,11 @@ impl File {
         self.owner = owner;
     }
 
+    /// Notes that the entry was only just made: the drive may still hold it in its cache.
+    pub fn set_created(&mut self) {
+        (self.changed, self.stage) = (true, Finish::Barrier);
+    }
+
     /// Whether [`File::finish`] has something to do.
     pub fn is_changed(&self) -> bool {
         self.changed

@@ -90,7 +90,8 @@ impl Drives<'_> {
         let volume = self.volume(spot.number)?;
         let (geometry, wide) = (volume.geometry, volume.is_wide());
         let file = File::open(&geometry, wide, place, entry);
-        let file = self.check(spot.number, file)?;
+        let mut file = self.check(spot.number, file)?;
+        file.set_created();
         let done = self.start(key, spot.number, change, Some((file, flags)))?;
         self.opened_by(done)
     }

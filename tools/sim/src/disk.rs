@@ -134,7 +134,7 @@ pub struct SimDisk {
     pub bad_reads: HashSet<u32>,
     /// Sectors that cannot be written.
     pub bad_writes: HashSet<u32>,
-    /// The power goes after this many more sectors written.
+    /// The power goes right after this many more sectors were written, before any other command.
     pub cut_after: Option<u64>,
     /// Milliseconds that a command takes, added up in `busy_ms`.
     pub latency_ms: u64,
@@ -196,6 +196,7 @@ impl SimDisk {
     }
 
     fn ready(&mut self, lba: u32, sectors: usize) -> Result<(), DiskError> {
+        self.dead |= self.cut_after == Some(0);
         if self.dead {
             return Err(DiskError::NotReady);
         }
@@ -258,6 +259,7 @@ impl SimDisk {
 
     fn flush(&mut self) -> Result<(), DiskError> {
         self.counters.flushes += 1;
+        self.dead |= self.cut_after == Some(0);
         if self.dead {
             return Err(DiskError::NotReady);
         }

@@ -1,0 +1,278 @@
+//! The power goes after every single sector write, on FAT12, FAT16 and FAT32, with and without a
+//! write cache in the drive. What was finished is there, other files are untouched, and fsck.fat
+//! finds lost clusters at worst (or what no order of single-sector writes can avoid: [`may_find`]).
+//!
+//! A sample of the cuts is tried here; all of them with
+//! `cargo test -p sim --test fat_power_cut -- --ignored`.
+
+use bumpalo::Bump;
+use ftpsrv::block::{CacheSize, DiskKind};
+use ftpsrv::time::DateTime;
+use ftpsrv::vfs::{Drives, DrivesSize, Provider};
+use sim::disk::{Medium, SimDisk, SimDisks};
+use sim::fat_image::{fsck, mkfs};
+use sim::fat_model::{Op, Tree, read_tree};
+use sim::rig::{Arena, Random};
+
+const SIZE: DrivesSize = DrivesSize { cache: CacheSize::of(16 * 1024), index: 256 };
+
+fn volumes() -> Vec<(&'static str, Medium)> {
+    vec![
+        ("FAT12", mkfs(1440, &["-F", "12", "-s", "1"])),
+        ("FAT16", mkfs(4600, &["-F", "16", "-s", "1"])),
+        ("FAT32", mkfs(68_000, &["-F", "32", "-s", "1"])),
+    ]
+}
+
+fn name(text: &str) -> String {
+    text.to_owned()
+}
+
+/// What every scenario begins with: files that nobody touches any more, and some to be changed.
+fn beginning(random: &mut Random) -> Vec<Op> {
+    vec![
+        Op::Store(name("KEEP.BIN"), random.bytes(20_000), 4096),
+        Op::MakeDir(name("SUB")),
+        Op::Store(name("SUB/KEEP2"), random.bytes(700), 4096),
+        Op::Store(name("OLD"), random.bytes(9_000), 4096),
+        Op::MakeDir(name("SUB/DEEP")),
+        Op::Store(name("SUB/DEEP/KEEP3"), random.bytes(5_000), 4096),
+        Op::MakeDir(name("EMPTY")),
+    ]
+}
+
+fn scenarios(random: &mut Random) -> Vec<(&'static str, Vec<Op>)> {
+    let fill = |random: &mut Random| {
+        let files = 0..20;
+        files.map(|n| Op::Store(format!("SUB/F{n}"), random.bytes(n * 100), 512)).collect()
+    };
+    let mixed = |random: &mut Random, count, longest| -> Vec<Op> {
+        (0..count).map(|_| Op::random(random, longest)).collect()
+    };
+    let directories: Vec<Op> =
+        ["A", "B", "A/C", "A/C/D"].map(|path| Op::MakeDir(name(path))).to_vec();
+    vec![
+        ("upload", vec![Op::Store(name("NEW.BIN"), random.bytes(30_000), 4096)]),
+        ("append", vec![Op::Append(name("OLD"), random.bytes(7_000), 2048)]),
+        ("append little", vec![Op::Append(name("OLD"), random.bytes(100), 100)]),
+        ("overwrite", vec![Op::Store(name("OLD"), random.bytes(12_000), 4096)]),
+        ("delete", vec![Op::Remove(name("OLD")), Op::Remove(name("SUB/KEEP2"))]),
+        ("rename", vec![Op::Rename(name("OLD"), name("NEWNAME.X"))]),
+        ("move", vec![Op::Rename(name("OLD"), name("SUB/OLD"))]),
+        ("move directory", vec![Op::Rename(name("SUB/DEEP"), name("DEEP"))]),
+        ("mkdir", vec![Op::MakeDir(name("M")), Op::MakeDir(name("M/N"))]),
+        ("rmdir", vec![Op::RemoveDir(name("EMPTY"))]),
+        ("directory grows", fill(random)),
+        ("mixed", mixed(random, 25, 5_000)),
+        ("mixed with directories", [directories.clone(), mixed(random, 50, 9_000)].concat()),
+        ("mixed, small files", [directories, mixed(random, 80, 900)].concat()),
+    ]
+}
+
+/// A state of a run: what is on the volume when so many operations are done.
+struct Run {
+    medium: Medium,
+    done: usize,
+}
+
+/// Runs the operations from `start` until the power goes after `cut` sectors.
+fn run(
+    start: &Medium,
+    ops: &[Op],
+    cut: Option<u64>,
+    cached: bool,
+    dice: &mut Random,
+) -> (Run, u64) {
+    let mut disk = SimDisk::new(DiskKind::Hard, Some(start.clone()));
+    if cached {
+        disk = disk.with_write_cache();
+    }
+    disk.cut_after = cut;
+    let disks = SimDisks::new(vec![disk]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    let mut done = 0;
+    for op in ops {
+        let _ = op.run(&mut drives, "/drive_c");
+        if disks.with(0, |disk| disk.is_dead()) {
+            break;
+        }
+        // Background work between the operations, as the server's poll loop does it.
+        for _ in 0..5 {
+            drives.work();
+        }
+        if disks.with(0, |disk| disk.is_dead()) {
+            done += 1;
+            break;
+        }
+        done += 1;
+    }
+    if !disks.with(0, |disk| disk.is_dead()) {
+        let _ = drives.flush();
+    }
+    let written = disks.counters(0).sectors_written;
+    let medium = disks.with(0, |disk| disk.after_cut(|versions| dice.below(versions)));
+    (Run { medium, done }, written)
+}
+
+/// What fsck.fat may say after a cut: that the volume was in use, lost clusters, a table copy that is
+/// older, and no count of free clusters.
+fn is_harmless(line: &str) -> bool {
+    [
+        "Dirty bit is set",
+        " Automatically removing dirty bit",
+        "FATs differ but appear to be intact",
+        "  Using first FAT",
+        "Reclaimed ",
+        "Free cluster summary uninitialized",
+        "  Auto-correcting",
+        "  Automatically ",
+        "Leaving filesystem unchanged",
+        "exit status",
+        "There are differences between boot sector and its backup",
+        "This is mostly harmless",
+        "  65:",
+        "  Not automatically fixing this",
+    ]
+    .iter()
+    .any(|start| line.starts_with(start))
+}
+
+/// A FAT12 entry that lies across two sectors may have been written by half; fsck.fat counts from 0.
+fn is_torn_entry(line: &str) -> bool {
+    let number = line.strip_prefix("Cluster ").and_then(|rest| rest.split_once(" out of range"));
+    let cluster = number.and_then(|(number, _)| number.parse::<u32>().ok());
+    cluster.is_some_and(|cluster| (cluster + 2) * 3 / 2 % 512 == 511)
+}
+
+/// What no order of sector writes can avoid, for the operation under way alone: between the two
+/// sectors of an appended file's table and entry it owns more clusters than its size says; between the
+/// two directories of a move both name it.
+fn may_find(line: &str, op: Option<&Op>) -> bool {
+    match op {
+        Some(Op::Append(..)) => {
+            let line = line.trim_start();
+            line.starts_with("File size is") && line.contains("cluster chain length is > ")
+                || line.starts_with("Truncating file to")
+                || op.is_some_and(|op| op.paths().iter().any(|path| line.ends_with(path)))
+        }
+        Some(Op::Rename(from, to))
+            if from.rsplit_once('/').map(|p| p.0) != to.rsplit_once('/').map(|p| p.0) =>
+        {
+            let line = line.trim_start();
+            line.starts_with('/')
+                || line == "and"
+                || line.starts_with("share clusters.")
+                || line.starts_with("Truncating")
+                || line.starts_with("File size is")
+                || line.starts_with("Invalid '..' entry")
+        }
+        _ => false,
+    }
+}
+
+fn check(label: &str, state: &Run, trees: &[Tree], ops: &[Op]) {
+    let op = ops.get(state.done);
+    for line in fsck(&state.medium) {
+        assert!(
+            is_harmless(&line) || is_torn_entry(&line) || may_find(&line, op),
+            "{label}, {:?}: fsck.fat says {:?}",
+            op.map(Op::paths),
+            fsck(&state.medium)
+        );
+    }
+    let tree = read_tree(&state.medium).unwrap_or_else(|error| panic!("{label}: {error}"));
+    let (before, after) =
+        (&trees[state.done], trees.get(state.done + 1).unwrap_or(&trees[state.done]));
+    let touched: Vec<&str> = op.map(Op::paths).unwrap_or_default();
+    let is_touched = |path: &str| {
+        touched.iter().any(|name| path == *name || path.starts_with(&format!("{name}/")))
+    };
+    for (path, content) in before {
+        if !is_touched(path) {
+            assert!(
+                tree.get(path) == Some(content),
+                "{label}: {path} is not as it was, {touched:?}"
+            );
+        }
+    }
+    for (path, content) in &tree {
+        let old = before.get(path) == Some(content);
+        let new = after.get(path) == Some(content);
+        // An upload may have got no further than its name.
+        let begun = matches!(op, Some(Op::Store(..) | Op::Append(..)))
+            && is_touched(path)
+            && content.as_ref().is_some_and(Vec::is_empty);
+        assert!(old || new || begun, "{label}: {path} appeared or changed, {touched:?}");
+    }
+    if let Some(Op::Rename(from, to)) = op {
+        if before.contains_key(from) {
+            assert!(
+                tree.contains_key(from) || tree.contains_key(to),
+                "{label}: neither name exists"
+            );
+        }
+    }
+}
+
+/// Tries every cut, or every `step`-th from somewhere on.
+fn cut_everywhere(step: Option<usize>) -> usize {
+    let mut cuts = 0;
+    for (kind, medium) in volumes() {
+        let mut random = Random(7);
+        let first = beginning(&mut random);
+        let (start, _) = run(&medium, &first, None, false, &mut random);
+        let mut tree = Tree::new();
+        for op in &first {
+            op.apply(&mut tree).unwrap();
+        }
+        for (scenario, ops) in scenarios(&mut random) {
+            let mut trees = vec![tree.clone()];
+            for op in &ops {
+                let mut next = trees.last().unwrap().clone();
+                let _ = op.apply(&mut next);
+                trees.push(next);
+            }
+            let (_, all) = run(&start.medium, &ops, None, false, &mut random);
+            for cached in [false, true] {
+                let offset = step.map_or(0, |step| random.below(step) as u64);
+                for cut in (offset..=all).step_by(step.unwrap_or(1)) {
+                    let (state, _) = run(&start.medium, &ops, Some(cut), cached, &mut random);
+                    let label =
+                        format!("{kind}, {scenario}, cached {cached}, cut after {cut} of {all}");
+                    check(&label, &state, &trees, &ops);
+                    cuts += 1;
+                }
+            }
+        }
+    }
+    cuts
+}
+
+#[test]
+fn a_sample_of_power_cuts_leaves_sound_volumes() {
+    println!("{} cuts", cut_everywhere(Some(17)));
+}
+
+#[test]
+#[ignore = "every cut: takes minutes"]
+fn every_power_cut_leaves_a_sound_volume() {
+    println!("{} cuts", cut_everywhere(None));
+}
+
+#[test]
+fn the_volume_is_marked_while_it_is_written_and_closed_when_quiet() {
+    for (kind, medium) in volumes() {
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        Op::Store(name("F"), vec![1; 9000], 4096).run(&mut drives, "/drive_c").unwrap();
+        let says = fsck(&disks.medium(0));
+        assert!(says.iter().any(|line| line.starts_with("Dirty bit is set")), "{kind}: {says:?}");
+        for second in 0..10 {
+            drives.set_time(DateTime { second, ..DateTime::EPOCH });
+            while drives.work() {}
+        }
+        assert_eq!(fsck(&disks.medium(0)), [""; 0], "{kind}");
+    }
+}

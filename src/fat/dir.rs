@@ -271,12 +271,11 @@ impl Volume {
         (volume, directory): (u8, u32),
         scan: &mut Scan,
     ) -> Result<Room, FatError> {
-        if index.is_of(volume, directory) {
-            if let Some(number) = index.find_free() {
-                let near = scan.free.filter(|cursor| cursor.base <= number);
-                let near = near.unwrap_or(Cursor::start(directory));
-                scan.free = Some(Cursor { number, ..near });
-            }
+        let indexed = index.is_of(volume, directory);
+        if let Some(number) = index.find_free().filter(|_| indexed) {
+            let near = scan.free.filter(|cursor| cursor.base <= number);
+            let near = near.unwrap_or(Cursor::start(directory));
+            scan.free = Some(Cursor { number, ..near });
         }
         let mut cursor = scan.free.unwrap_or(scan.cursor);
         loop {

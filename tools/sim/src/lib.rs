@@ -7,6 +7,7 @@ pub mod disk;
 pub mod fat_image;
 pub mod fat_model;
 pub mod memory;
+pub mod memory_provider;
 pub mod network;
 pub mod pc;
 pub mod rig;

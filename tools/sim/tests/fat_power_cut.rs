@@ -206,12 +206,8 @@ fn check(label: &str, state: &Run, trees: &[Tree], ops: &[Op]) {
         assert!(old || new || begun, "{label}: {path} appeared or changed, {touched:?}");
     }
     if let Some(Op::Rename(from, to)) = op {
-        if before.contains_key(from) {
-            assert!(
-                tree.contains_key(from) || tree.contains_key(to),
-                "{label}: neither name exists"
-            );
-        }
+        let one_exists = tree.contains_key(from) || tree.contains_key(to);
+        assert!(one_exists || !before.contains_key(from), "{label}: neither name exists");
     }
 }
 

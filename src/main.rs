@@ -23,7 +23,7 @@ use ftpsrv::text::Printable;
 use ftpsrv::vfs::drives::{Drives, DrivesSize};
 use ftpsrv::vfs::{Drive, Provider};
 
-use metal::bios_disk::BiosDisks;
+use metal::disks::PcDisks;
 use metal::low;
 use metal::memory::Arena;
 use metal::pc::Pc;
@@ -41,7 +41,7 @@ extern "C" fn kernel_main() -> ! {
     let mut arena = unsafe { Arena::new() };
     let mut pc = Pc::new(metal::display::find(&mut arena));
     #[cfg(feature = "selftest")]
-    metal::selftest::run(&mut pc, &mut arena, &mut BiosDisks::find());
+    metal::selftest::run(&mut pc, &mut arena, &mut metal::bios_disk::BiosDisks::find());
     #[cfg(not(feature = "selftest"))]
     match Desk::new(&mut pc, &mut arena) {
         Ok(desk) => serve(pc, desk, arena),
@@ -106,13 +106,13 @@ fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<P
 
 // Each of these is a frame of its own: large values pass over the stack once, and it is short.
 #[inline(never)]
-fn find_disks(arena: &mut Arena) -> Result<&'static mut BiosDisks, OutOfMemory> {
-    arena.place("disks", BiosDisks::find())
+fn find_disks(arena: &mut Arena) -> Result<&'static mut PcDisks, OutOfMemory> {
+    arena.place("disks", PcDisks::find())
 }
 
 #[inline(never)]
 fn mount(
-    disks: &'static mut BiosDisks,
+    disks: &'static mut PcDisks,
     arena: &mut Arena,
 ) -> Result<&'static mut Drives<'static>, OutOfMemory> {
     let size = DrivesSize::of((arena.free() / 16).clamp(LEAST_CACHE, MOST_CACHE));

@@ -3,6 +3,7 @@
 //! Implements the traits that `block` and `net` declare. Each file says which chip it drives and
 //! which data sheet it follows.
 
+pub mod ata;
 pub mod ne2000;
 pub mod pit;
 pub mod ports;

@@ -9,6 +9,7 @@
 pub mod bios;
 pub mod bios_disk;
 pub mod clock;
+pub mod disks;
 pub mod display;
 mod early;
 mod fault;

@@ -1,0 +1,288 @@
+//! Reading, writing and flushing: commands of up to 256 sectors, their retries, a drive's set-up.
+//!
+//! A command that fails goes on sector by sector around the place, so that one bad sector costs its
+//! neighbours nothing. A drive that does not answer is reset and asked once more; if that fails, its
+//! commands fail at once until it is ready again.
+
+use super::channel::{Channel, Fault, Limit};
+use super::taskfile::{Taskfile, Translation, WRITE_CACHE_OFF, command};
+use super::{Ata, Drive};
+use crate::block::{DiskError, Lba, SECTOR};
+use crate::hw::ports::Ports;
+
+/// Sectors of one command.
+const MOST: usize = 256;
+/// Tries of a single sector, the last one after a reset.
+const TRIES: u32 = 4;
+/// Sectors that are tried one by one after a failure.
+const CAREFUL: usize = 16;
+
+/// A drive may have to spin up first.
+const COMMAND: Limit = Limit::ms(20_000);
+const RESET: Limit = Limit::ms(10_000);
+const FLUSH: Limit = Limit::ms(30_000);
+/// Reset and command of a drive that did not answer the last time.
+const REVIVE: Limit = Limit::ms(200);
+const SECOND_CHANCE: Limit = Limit::ms(2_000);
+
+/// Bits of the error register.
+mod error {
+    /// Bit 6 of a write to a removable medium. (Of a read: uncorrectable data.)
+    pub const WRITE_PROTECTED: u8 = 0x40;
+    pub const MEDIA_CHANGED: u8 = 0x20;
+    pub const NO_MEDIA: u8 = 0x02;
+}
+
+/// What goes between memory and disk.
+enum Transfer<'a> {
+    Read(&'a mut [u8]),
+    Write(&'a [u8]),
+}
+
+impl Transfer<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Transfer::Read(buffer) => buffer.len(),
+            Transfer::Write(data) => data.len(),
+        }
+    }
+
+    /// The part of `len` bytes from `at` on, or what there is of it.
+    fn part(&mut self, at: usize, len: usize) -> Transfer<'_> {
+        let part = at..(at + len).min(self.len());
+        match self {
+            Transfer::Read(buffer) => Transfer::Read(buffer.get_mut(part).unwrap_or_default()),
+            Transfer::Write(data) => Transfer::Write(data.get(part).unwrap_or_default()),
+        }
+    }
+}
+
+impl<P: Ports> Ata<P> {
+    /// Reads the sectors from `lba` on into `buffer`, whose length is a multiple of [`SECTOR`].
+    ///
+    /// # Errors
+    /// Any [`DiskError`], after retries; the buffer's content is undefined then.
+    pub fn read(&mut self, drive: u8, lba: Lba, buffer: &mut [u8]) -> Result<(), DiskError> {
+        self.transfer(drive, lba, Transfer::Read(buffer))
+    }
+
+    /// Writes `data`, whose length is a multiple of [`SECTOR`], to the sectors from `lba` on.
+    ///
+    /// # Errors
+    /// Any [`DiskError`], after retries; which sectors were written is unknown then.
+    pub fn write(&mut self, drive: u8, lba: Lba, data: &[u8]) -> Result<(), DiskError> {
+        self.transfer(drive, lba, Transfer::Write(data))
+    }
+
+    /// Returns when what was written is on the medium: FLUSH CACHE where the drive has it. (A write
+    /// cache without that command is switched off.)
+    ///
+    /// # Errors
+    /// [`DiskError::Failed`] when something written earlier could not be brought to the medium,
+    /// [`DiskError::NotReady`].
+    pub fn flush(&mut self, number: u8) -> Result<(), DiskError> {
+        let Some((channel, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
+        if !drive.unflushed || !drive.identity.flush {
+            return Ok(());
+        }
+        let registers = Taskfile::plain(number & 1, command::FLUSH_CACHE);
+        let mut result = Ok(());
+        for _ in 0..TRIES {
+            let limit = if drive.hung { SECOND_CHANCE } else { FLUSH };
+            let fault = match channel.command(&registers, limit) {
+                Ok(()) => {
+                    drive.unflushed = false;
+                    return result;
+                }
+                Err(fault) => fault,
+            };
+            // The next try goes on behind the sector that failed: the first error is what counts.
+            result = result.and(Err(meaning(fault, false, drive.identity.removable)));
+            if fault == Fault::TimeOut {
+                drive.hung = true;
+                self.reset(number, RESET);
+                break;
+            }
+        }
+        result
+    }
+
+    fn transfer(
+        &mut self,
+        drive: u8,
+        lba: Lba,
+        mut transfer: Transfer<'_>,
+    ) -> Result<(), DiskError> {
+        let identity = self.identity(drive).ok_or(DiskError::NotReady)?;
+        let (removable, sectors) = (identity.removable, transfer.len() / SECTOR);
+        let end = u32::try_from(sectors).ok().and_then(|count| lba.0.checked_add(count));
+        if end.is_none_or(|end| end > identity.sectors) {
+            return Err(DiskError::OutOfRange);
+        }
+        let write = matches!(transfer, Transfer::Write(_));
+        let mut at = 0;
+        while at < sectors {
+            let count = MOST.min(sectors - at);
+            let part = transfer.part(at * SECTOR, count * SECTOR);
+            at += self
+                .piece(drive, lba.0 + at as u32, part)
+                .map_err(|fault| meaning(fault, write, removable))?;
+        }
+        Ok(())
+    }
+
+    /// Transfers up to 256 sectors; how many that were, at least one.
+    fn piece(&mut self, drive: u8, lba: u32, mut transfer: Transfer<'_>) -> Result<usize, Fault> {
+        let count = transfer.len() / SECTOR;
+        let mut done = 0;
+        let fault = match self.attempt(drive, lba, transfer.part(0, count * SECTOR), &mut done) {
+            Ok(()) => return Ok(count),
+            Err(fault) => fault,
+        };
+        self.after(drive, fault)?;
+        // What a failed write has written is unknown (`done` is 0 then): all of it is repeated. A read's
+        // last block is not trusted: a drive may tell of an error after the data.
+        let block = self.at(drive).map_or(1, |(_, drive)| usize::from(drive.block));
+        let good = (done / SECTOR).saturating_sub(block);
+        let end = (good + CAREFUL).min(count);
+        for sector in good..end {
+            self.single(drive, lba + sector as u32, transfer.part(sector * SECTOR, SECTOR))?;
+        }
+        Ok(end)
+    }
+
+    fn single(&mut self, drive: u8, lba: u32, mut transfer: Transfer<'_>) -> Result<(), Fault> {
+        let mut result = Ok(());
+        for tried in 0..TRIES {
+            if tried + 1 == TRIES {
+                self.reset(drive, RESET);
+            }
+            result = self.attempt(drive, lba, transfer.part(0, SECTOR), &mut 0);
+            match result {
+                Ok(()) => return Ok(()),
+                Err(fault) => self.after(drive, fault)?,
+            }
+        }
+        result
+    }
+
+    /// After a failure: a drive that did not answer is reset, and given up when it did so twice.
+    fn after(&mut self, number: u8, fault: Fault) -> Result<(), Fault> {
+        let Some((channel, drive)) = self.at(number) else { return Err(fault) };
+        let answered = fault != Fault::TimeOut;
+        if answered && !channel.wants_data() {
+            drive.hung = false;
+            return Ok(());
+        }
+        if drive.hung {
+            return Err(fault);
+        }
+        drive.hung = !answered;
+        if self.reset(number, RESET) { Ok(()) } else { Err(fault) }
+    }
+
+    /// One command with what it needs before it.
+    fn attempt(
+        &mut self,
+        number: u8,
+        lba: u32,
+        transfer: Transfer<'_>,
+        done: &mut usize,
+    ) -> Result<(), Fault> {
+        let hung = self.at(number).is_some_and(|(_, drive)| drive.hung);
+        if hung && !self.reset(number, REVIVE) {
+            return Err(Fault::TimeOut);
+        }
+        let limit = if hung { SECOND_CHANCE } else { COMMAND };
+        let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
+        if !drive.prepared {
+            prepare(channel, number & 1, drive, limit)?;
+        }
+        let count = transfer.len() / SECTOR;
+        let block = usize::from(drive.block);
+        let code = match (&transfer, block > 1 && count > 1) {
+            (Transfer::Read(_), true) => command::READ_MULTIPLE,
+            (Transfer::Read(_), false) => command::READ_SECTORS,
+            (Transfer::Write(_), true) => command::WRITE_MULTIPLE,
+            (Transfer::Write(_), false) => command::WRITE_SECTORS,
+        };
+        let bytes = if count > 1 { block * SECTOR } else { SECTOR };
+        let translation = drive.identity.translation;
+        let registers = Taskfile::sectors(number & 1, code, translation, lba, count as u32);
+        match transfer {
+            Transfer::Read(buffer) => channel.read(&registers, bytes, buffer, done, limit)?,
+            Transfer::Write(data) => {
+                drive.unflushed = true;
+                channel.write(&registers, bytes, data, limit)?;
+            }
+        }
+        drive.hung = false;
+        Ok(())
+    }
+
+    /// Resets the drive's channel, both drives of which have to be set up again.
+    fn reset(&mut self, number: u8, limit: Limit) -> bool {
+        for of_channel in [number & !1, number | 1] {
+            if let Some((_, drive)) = self.at(of_channel) {
+                drive.prepared = false;
+            }
+        }
+        self.at(number).is_some_and(|(channel, _)| channel.reset(number & 1, limit).is_ok())
+    }
+
+    fn at(&mut self, number: u8) -> Option<(&mut Channel<P>, &mut Drive)> {
+        let drive = self.drives.get_mut(usize::from(number))?.as_mut()?;
+        Some((self.channels.get_mut(usize::from(number / 2))?, drive))
+    }
+}
+
+/// Sets up a drive: translation, block size, no write cache that cannot be flushed.
+fn prepare<P: Ports>(
+    channel: &mut Channel<P>,
+    device: u8,
+    drive: &mut Drive,
+    limit: Limit,
+) -> Result<(), Fault> {
+    let willing = |result: Result<(), Fault>| match result {
+        Ok(()) => Ok(true),
+        Err(Fault::Error { .. }) => Ok(false),
+        Err(Fault::TimeOut) => Err(Fault::TimeOut),
+    };
+    channel.interrupts(false);
+    if let Translation::Chs { heads, sectors_per_track } = drive.identity.translation {
+        let mut registers = Taskfile::plain(device, command::INITIALIZE_DEVICE_PARAMETERS);
+        registers.count = sectors_per_track;
+        registers.device |= heads.wrapping_sub(1) & 0x0F;
+        channel.command(&registers, limit)?;
+    }
+    drive.block = 1;
+    if drive.identity.multiple > 1 {
+        let mut registers = Taskfile::plain(device, command::SET_MULTIPLE_MODE);
+        registers.count = drive.identity.multiple;
+        if willing(channel.command(&registers, limit))? {
+            drive.block = drive.identity.multiple;
+        }
+    }
+    if drive.identity.write_cache && !drive.identity.flush {
+        let mut registers = Taskfile::plain(device, command::SET_FEATURES);
+        registers.features = WRITE_CACHE_OFF;
+        willing(channel.command(&registers, limit))?;
+    }
+    drive.prepared = true;
+    Ok(())
+}
+
+/// What a fault means to the layers above.
+fn meaning(fault: Fault, write: bool, removable: bool) -> DiskError {
+    match fault {
+        Fault::TimeOut => DiskError::NotReady,
+        Fault::Error { code } if removable && code & error::MEDIA_CHANGED != 0 => {
+            DiskError::Changed
+        }
+        Fault::Error { code } if removable && code & error::NO_MEDIA != 0 => DiskError::NotReady,
+        Fault::Error { code } if removable && write && code & error::WRITE_PROTECTED != 0 => {
+            DiskError::WriteProtected
+        }
+        Fault::Error { code } => DiskError::Failed { code },
+    }
+}

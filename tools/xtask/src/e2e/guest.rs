@@ -23,6 +23,9 @@ pub const CONFIG: &str = "HOSTNAME ftpsrv\r\nFTPSRV_PASSWORD_FILE A:\\FTPPASS.TX
     FTPSRV_CLIENTS 10\r\n";
 /// How long a boot may take on a loaded machine. What it should take has a test of its own.
 const BOOT_LIMIT: Duration = Duration::from_secs(40);
+/// The server closes volumes after two quiet seconds, counted in whole ones; the rest is for the loaded
+/// machine.
+const QUIET: Duration = Duration::from_secs(4);
 /// Passive ports of a guest.
 const PASSIVE_PORTS: u16 = 40;
 
@@ -179,10 +182,10 @@ impl Guest {
         Qmp::connect(&self.dir.join("qmp"))
     }
 
-    /// Switches it off like a PC: without a word. What was answered with 226 or 250 two seconds
-    /// before must be on the disk.
+    /// Switches it off like a PC: without a word, but quiet for long enough that the server has marked
+    /// its volumes as closed.
     pub fn switch_off(&mut self) {
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(QUIET);
         self.running.stop();
     }
 

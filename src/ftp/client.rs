@@ -209,8 +209,7 @@ impl Client {
     }
 
     /// Brings SITE WHO up to date.
-    pub(super) fn update_who(&self, cx: &mut Context<'_, '_>) {
-        let activity = self.job.as_ref().map_or(Activity::Idle, Job::activity);
+    pub(super) fn update_who(&self, cx: &mut Context<'_, '_>, activity: Activity) {
         if let Some(entry) = cx.shared.who.get_mut(self.slot) {
             let user = UserName::from_slice(self.user_name()).unwrap_or_default();
             *entry = Some(Who { user, peer: self.peer, since: self.connected, activity });

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::ascii;
 use super::client::{Client, Context};
 use super::reply::{Line, MAX_REPLY, Refusal};
+use super::shared::Activity;
 use super::transfer::{Progress, close_again};
 use crate::vfs::FsError;
 use crate::vfs::provider::{FileHandle, OpenFlags};
@@ -187,7 +188,7 @@ impl Scan {
             let place = client.resolve(cx.shared.users, &client.path)?;
             let flags = OpenFlags { read: true, ..OpenFlags::default() };
             self.file = Some(cx.files.open(&place, flags)?);
-            client.update_who(cx);
+            client.update_who(cx, Activity::Reading);
             return Ok(Progress::Busy);
         };
         if !self.sized {

@@ -12,7 +12,7 @@ use super::command::{self, Command};
 use super::line::{Framed, LineReader};
 use super::link::ControlLink;
 use super::reply::{Line, MAX_REPLY, Refusal};
-use super::shared::Event;
+use super::shared::{Activity, Event};
 use super::transfer;
 use super::wire::{self, WireLink};
 use crate::time::Millis;
@@ -136,7 +136,7 @@ impl Session {
         statistics.sessions = statistics.sessions.wrapping_add(1);
         statistics.active += 1;
         self.client.note(cx, &Event::Connected);
-        self.client.update_who(cx);
+        self.client.update_who(cx, Activity::Idle);
     }
 
     fn greet(&mut self, cx: &mut Context<'_, '_>) {

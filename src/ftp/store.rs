@@ -64,7 +64,7 @@ fn create(
         let path = unique(&client.path, transfer.offset)?;
         let place = client.resolve(cx.shared.users, &path)?;
         match cx.files.open(&place, flags) {
-            Err(FsError::Exists) => {
+            Err(FsError::Exists | FsError::Busy) => {
                 transfer.offset = transfer.offset.wrapping_add(1);
                 return Ok(Progress::Busy);
             }

@@ -32,18 +32,6 @@ pub enum Job {
 }
 
 impl Job {
-    /// What SITE WHO says of it.
-    pub fn activity(&self) -> Activity {
-        match self {
-            Job::Transfer(transfer) => match transfer.kind {
-                Kind::Retrieve => Activity::Sending,
-                Kind::Store(_) => Activity::Receiving,
-                Kind::List => Activity::Listing,
-            },
-            Job::Scan(_) => Activity::Reading,
-        }
-    }
-
     /// Ends it with `refusal` for a reply, as soon as its files are closed.
     pub(super) fn fail(&mut self, data: &mut dyn DataLink, refusal: Refusal) {
         match self {
@@ -184,6 +172,15 @@ impl Transfer {
         }
     }
 
+    /// What SITE WHO says of it.
+    fn activity(&self) -> Activity {
+        match self.kind {
+            Kind::Retrieve => Activity::Sending,
+            Kind::Store(_) => Activity::Receiving,
+            Kind::List => Activity::Listing,
+        }
+    }
+
     /// Bytes on the wire so far.
     pub fn bytes(&self) -> u32 {
         self.bytes
@@ -246,7 +243,7 @@ impl Transfer {
             self.stage = Stage::Move;
             return Ok(Progress::Busy);
         }
-        client.update_who(cx);
+        client.update_who(cx, self.activity());
         if let DataPlan::Active(address) = client.plan {
             // RFC 959 section 5.2: from the port below the control connection's.
             let from = cx.shared.settings.control_port.saturating_sub(1);
@@ -430,7 +427,7 @@ pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
     };
     if matches!(progress, Progress::Over) {
         client.active = cx.now;
-        client.update_who(cx);
+        client.update_who(cx, Activity::Idle);
         return true;
     }
     client.job = Some(job);

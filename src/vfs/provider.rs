@@ -75,7 +75,8 @@ pub struct OpenFlags {
     pub create: bool,
     /// Cuts an existing file to nothing.
     pub truncate: bool,
-    /// Fails with [`FsError::Exists`] when there is a file; needs `create`.
+    /// Fails with [`FsError::Exists`] when there is a file, with [`FsError::Busy`] when it is being
+    /// written; needs `create`.
     pub exclusive: bool,
 }
 

@@ -3,7 +3,7 @@
 use crate::config::Password;
 use crate::ftp::client::{Client, Context, Ending, GivenName, Login};
 use crate::ftp::reply::{Line, Refusal};
-use crate::ftp::shared::{Event, UserName};
+use crate::ftp::shared::{Activity, Event, UserName};
 
 /// Failed logins after which the connection ends.
 const MAX_FAILURES: u8 = 3;
@@ -53,7 +53,7 @@ fn admit(client: &mut Client, cx: &mut Context<'_, '_>, name: UserName, email: &
     client.failures = 0;
     cx.shared.statistics.logins = cx.shared.statistics.logins.wrapping_add(1);
     client.note(cx, &Event::LoggedIn { email });
-    client.update_who(cx);
+    client.update_who(cx, Activity::Idle);
     client.answer(welcome_line);
 }
 
@@ -134,7 +134,7 @@ pub fn rein(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(
     client.drop_data(cx);
     client.reset();
     client.connected = cx.now;
-    client.update_who(cx);
+    client.update_who(cx, Activity::Idle);
     cx.reply(220, "Ready for a new user");
     Ok(())
 }

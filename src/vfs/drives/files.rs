@@ -44,11 +44,12 @@ impl Drives<'_> {
         if found.entry.kind() == EntryKind::Directory {
             return Err(FsError::IsADirectory);
         }
+        // Whether a file that is just being written stays is not known yet; one that is read does.
+        if self.is_locked(spot.number, found.place, flags.write && !flags.exclusive) {
+            return Err(FsError::Busy);
+        }
         if flags.exclusive {
             return Err(FsError::Exists);
-        }
-        if self.is_locked(spot.number, found.place, flags.write) {
-            return Err(FsError::Busy);
         }
         if flags.write {
             self.writable(spot.number)?;

@@ -4,7 +4,7 @@
 //! Tests write what a person with telnet would do: connect, send, expect. Time passes in
 //! [`Host::poll`] alone, which the test calls in turn with the server.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -120,7 +120,8 @@ pub struct Host {
     wire: Wire,
     interface: Interface,
     sockets: SocketSet<'static>,
-    streams: Vec<Stream>,
+    streams: BTreeMap<usize, Stream>,
+    next_stream: usize,
     station: EthernetAddress,
     ip: Ipv4Addr,
     next_port: u16,
@@ -158,7 +159,8 @@ impl Host {
             wire,
             interface,
             sockets: SocketSet::new(Vec::new()),
-            streams: Vec::new(),
+            streams: BTreeMap::new(),
+            next_stream: 0,
             station,
             ip,
             next_port: 40_000,
@@ -188,19 +190,32 @@ impl Host {
 
     fn add(&mut self, socket: tcp::Socket<'static>) -> Connection {
         let handle = self.sockets.add(socket);
-        self.streams.push(Stream {
+        let stream = Stream {
             handle,
             outgoing: VecDeque::new(),
             incoming: Vec::new(),
             closing: false,
             paused: false,
             opened: false,
-        });
-        Connection(self.streams.len() - 1)
+        };
+        self.next_stream += 1;
+        self.streams.insert(self.next_stream, stream);
+        Connection(self.next_stream)
+    }
+
+    fn stream(&mut self, connection: Connection) -> &mut Stream {
+        self.streams.get_mut(&connection.0).expect("a connection that was not forgotten")
+    }
+
+    /// Forgets a connection without a packet: what still comes for it is answered with RST.
+    pub fn forget(&mut self, connection: Connection) {
+        if let Some(stream) = self.streams.remove(&connection.0) {
+            self.sockets.remove(stream.handle);
+        }
     }
 
     fn socket(&mut self, connection: Connection) -> &mut tcp::Socket<'static> {
-        self.sockets.get_mut(self.streams[connection.0].handle)
+        self.sockets.get_mut(self.streams[&connection.0].handle)
     }
 
     fn fresh() -> tcp::Socket<'static> {
@@ -213,14 +228,14 @@ impl Host {
 
     /// Begins a connection to `to`, from a port of our own.
     pub fn connect(&mut self, to: SocketAddrV4) -> Connection {
-        self.next_port += 1;
+        self.next_port = if self.next_port < 65_000 { self.next_port + 1 } else { 40_001 };
         self.connect_from(self.next_port, to)
     }
 
     /// Begins a connection to `to` from `port`.
     pub fn connect_from(&mut self, port: u16, to: SocketAddrV4) -> Connection {
         let connection = self.add(Host::fresh());
-        let handle = self.streams[connection.0].handle;
+        let handle = self.streams[&connection.0].handle;
         let remote = (IpAddress::Ipv4(*to.ip()), to.port());
         let socket = self.sockets.get_mut::<tcp::Socket>(handle);
         socket.connect(self.interface.context(), remote, port).unwrap();
@@ -236,27 +251,27 @@ impl Host {
 
     /// Queues bytes.
     pub fn send(&mut self, connection: Connection, bytes: &[u8]) {
-        self.streams[connection.0].outgoing.extend(bytes);
+        self.stream(connection).outgoing.extend(bytes);
     }
 
     /// Bytes queued that the other end has not acknowledged.
     pub fn unsent(&mut self, connection: Connection) -> usize {
-        self.streams[connection.0].outgoing.len() + self.socket(connection).send_queue()
+        self.streams[&connection.0].outgoing.len() + self.socket(connection).send_queue()
     }
 
     /// All bytes received and not taken.
     pub fn received(&self, connection: Connection) -> &[u8] {
-        &self.streams[connection.0].incoming
+        &self.streams[&connection.0].incoming
     }
 
     /// Takes the bytes received.
     pub fn take(&mut self, connection: Connection) -> Vec<u8> {
-        std::mem::take(&mut self.streams[connection.0].incoming)
+        std::mem::take(&mut self.stream(connection).incoming)
     }
 
     /// Takes the first line received, without its CRLF.
     pub fn take_line(&mut self, connection: Connection) -> Option<String> {
-        let incoming = &mut self.streams[connection.0].incoming;
+        let incoming = &mut self.stream(connection).incoming;
         let end = incoming.windows(2).position(|pair| pair == b"\r\n")?;
         let line: Vec<u8> = incoming.drain(..end + 2).take(end).collect();
         Some(String::from_utf8_lossy(&line).into_owned())
@@ -264,12 +279,12 @@ impl Host {
 
     /// Leaves received bytes in the socket, so that its window closes; or takes them again.
     pub fn pause(&mut self, connection: Connection, paused: bool) {
-        self.streams[connection.0].paused = paused;
+        self.stream(connection).paused = paused;
     }
 
     /// Sends FIN once all is sent.
     pub fn close(&mut self, connection: Connection) {
-        self.streams[connection.0].closing = true;
+        self.stream(connection).closing = true;
     }
 
     /// Sends RST.
@@ -289,7 +304,7 @@ impl Host {
 
     /// Whether it is or was established.
     pub fn was_open(&self, connection: Connection) -> bool {
-        self.streams[connection.0].opened
+        self.streams[&connection.0].opened
     }
 
     /// Whether it is established, both ways.
@@ -356,7 +371,7 @@ impl Host {
             self.wire.next = Some(frame);
             self.interface.poll_ingress_single(now, &mut self.wire, &mut self.sockets);
         }
-        for stream in &mut self.streams {
+        for stream in self.streams.values_mut() {
             let socket = self.sockets.get_mut::<tcp::Socket>(stream.handle);
             stream.opened |= socket.may_send();
             while !stream.paused

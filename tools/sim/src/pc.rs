@@ -25,28 +25,30 @@ impl Clock {
     }
 }
 
-/// A text screen that a test can read.
+/// A text screen that a test can read; clones are the same screen.
+#[derive(Clone)]
 pub struct Screen {
-    cells: Vec<Vec<u8>>,
+    cells: Rc<RefCell<Vec<Vec<u8>>>>,
 }
 
 impl Screen {
     fn new(rows: usize, columns: usize) -> Screen {
-        Screen { cells: vec![vec![b' '; columns]; rows] }
+        Screen { cells: Rc::new(RefCell::new(vec![vec![b' '; columns]; rows])) }
     }
 }
 
 impl TextScreen for Screen {
     fn columns(&self) -> usize {
-        self.cells[0].len()
+        self.cells.borrow()[0].len()
     }
 
     fn rows(&self) -> usize {
-        self.cells.len()
+        self.cells.borrow().len()
     }
 
     fn write(&mut self, row: usize, column: usize, text: &[u8], _style: Style) {
-        let Some(cells) = self.cells.get_mut(row) else { return };
+        let mut rows = self.cells.borrow_mut();
+        let Some(cells) = rows.get_mut(row) else { return };
         for (cell, byte) in cells.iter_mut().skip(column).zip(text) {
             *cell = *byte;
         }
@@ -54,8 +56,9 @@ impl TextScreen for Screen {
 
     fn scroll(&mut self, top: usize, bottom: usize) {
         let columns = self.columns();
-        self.cells[top..=bottom].rotate_left(1);
-        self.cells[bottom] = vec![b' '; columns];
+        let mut rows = self.cells.borrow_mut();
+        rows[top..=bottom].rotate_left(1);
+        rows[bottom] = vec![b' '; columns];
     }
 }
 
@@ -66,7 +69,7 @@ pub struct Panel {
     pub clock: Clock,
     keys: Rc<RefCell<VecDeque<Key>>>,
     serial: Rc<RefCell<Vec<u8>>>,
-    screen: Rc<RefCell<Vec<String>>>,
+    screen: Screen,
     tones: Rc<RefCell<Vec<(u64, u16)>>>,
 }
 
@@ -76,14 +79,20 @@ impl Panel {
         self.keys.borrow_mut().push_back(key);
     }
 
+    /// Writes a line on COM1, for what is said when there is no server to say it.
+    pub fn note(&self, line: &str) {
+        self.serial.borrow_mut().extend_from_slice(format!("{line}\r\n").as_bytes());
+    }
+
     /// All that went out on COM1.
     pub fn serial(&self) -> String {
         String::from_utf8_lossy(&self.serial.borrow()).into_owned()
     }
 
-    /// The screen's rows, as of the server's last turn.
+    /// The screen's rows.
     pub fn screen(&self) -> Vec<String> {
-        self.screen.borrow().clone()
+        let rows = self.screen.cells.borrow();
+        rows.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect()
     }
 
     /// When the speaker changed, and to what (hertz, 0: silent).
@@ -106,10 +115,11 @@ impl Pc {
             clock,
             keys: Rc::default(),
             serial: Rc::default(),
-            screen: Rc::default(),
+            screen: Screen::new(25, 80),
             tones: Rc::default(),
         };
-        Pc { panel, screen: Screen::new(25, 80), boot_time }
+        let screen = panel.screen.clone();
+        Pc { panel, screen, boot_time }
     }
 
     /// The test's end of it.
@@ -140,10 +150,7 @@ impl Machine for Pc {
         self.panel.serial.borrow_mut().extend_from_slice(bytes);
     }
 
-    fn poll(&mut self) {
-        let rows = self.screen.cells.iter().map(|row| String::from_utf8_lossy(row).into_owned());
-        *self.panel.screen.borrow_mut() = rows.collect();
-    }
+    fn poll(&mut self) {}
 
     fn diagnostic<'b>(&mut self, _buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         None

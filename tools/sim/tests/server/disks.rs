@@ -1,0 +1,179 @@
+//! Disks that are full, protected, bad or slow: what clients are told, and that nobody else suffers.
+
+use crate::rig::{A, Boot, C, Rig, hard_disk, with_dirs, with_file};
+use sim::fat_image::{fsck, mkfs};
+use sim::network::Random;
+
+/// A volume of about a megabyte.
+fn small_disk() -> sim::disk::Medium {
+    with_dirs(&mkfs(2880, &["-F", "12"]), &["BOX", "BOX/IN"])
+}
+
+#[test]
+fn a_full_disk_is_452_and_the_server_goes_on() {
+    let mut rig = Boot::new().hard_disk(small_disk()).start();
+    let (ftp, other) = (rig.login(0), rig.login(1));
+    let kept = Random::new(1).bytes(50_000);
+    assert!(rig.put(other, "STOR KEPT.DAT", &kept).starts_with("226"));
+    let reply = rig.put(ftp, "STOR BIG.DAT", &vec![1; 2_000_000]);
+    assert!(reply.starts_with("452") && reply.contains("BIG.DAT"), "{reply}");
+    rig.expect(ftp, "NOOP", "200");
+    rig.expect(other, "NOOP", "200");
+    assert!(rig.get(other, "RETR KEPT.DAT").0 == kept);
+    let reply = rig.put(other, "STOR MORE.DAT", &[1; 5000]);
+    assert!(reply.starts_with("452"), "{reply}");
+    rig.expect(ftp, "MKD DIR", "452");
+    rig.check_disks();
+    rig.expect(ftp, "DELE BIG.DAT", "250");
+    rig.doze(2_000);
+    assert!(rig.put(other, "STOR AGAIN.DAT", &kept).starts_with("226"));
+    rig.check_disks();
+    assert!(rig.on_disk(C, "KEPT.DAT") == kept && rig.on_disk(C, "AGAIN.DAT") == kept);
+}
+
+#[test]
+fn a_full_root_directory_is_452() {
+    let disk = with_dirs(&mkfs(2880, &["-F", "12", "-r", "16"]), &["BOX", "BOX/IN"]);
+    let mut rig = Boot::new().hard_disk(disk).start();
+    let ftp = rig.login(0);
+    let replies: Vec<String> =
+        (0..20).map(|n| rig.put(ftp, &format!("STOR F{n}.DAT"), b"x")).collect();
+    assert!(replies.iter().take(15).all(|reply| reply.starts_with("226")), "{replies:?}");
+    assert!(replies.iter().skip(16).all(|reply| reply.starts_with("452")), "{replies:?}");
+    rig.expect(ftp, "DELE F3.DAT", "250");
+    assert!(rig.put(ftp, "STOR NEW.DAT", b"x").starts_with("226"));
+    rig.check_disks();
+}
+
+#[test]
+fn a_protected_floppy_is_read_and_not_written() {
+    let mut rig = Boot::new().file(A, "READ.ME", b"on the floppy").start();
+    rig.disks.with(A, |disk| disk.medium.as_mut().unwrap().write_protected = true);
+    let ftp = rig.login(0);
+    rig.expect(ftp, "CWD /drive_a", "250");
+    assert_eq!(rig.get(ftp, "RETR READ.ME").0, b"on the floppy");
+    for command in ["STOR NEW.DAT", "APPE READ.ME"] {
+        let reply = rig.put(ftp, command, &[1; 3000]);
+        assert!(reply.starts_with("550") && reply.contains("protected"), "{command}: {reply}");
+    }
+    for command in ["DELE READ.ME", "MKD DIR"] {
+        let reply = rig.cmd(ftp, command);
+        assert!(reply.starts_with("550") && reply.contains("protected"), "{command}: {reply}");
+    }
+    rig.expect(ftp, "RNFR READ.ME", "350");
+    rig.expect(ftp, "RNTO NEW.ME", "55");
+    rig.expect(ftp, "CWD /drive_c", "250");
+    assert!(rig.put(ftp, "STOR OK.DAT", b"x").starts_with("226"));
+    // The switch is turned: nothing of the refusals is left behind.
+    rig.disks.with(A, |disk| disk.medium.as_mut().unwrap().write_protected = false);
+    rig.doze(3_000);
+    rig.expect(ftp, "CWD /drive_a", "250");
+    assert_eq!(rig.get(ftp, "RETR READ.ME").0, b"on the floppy");
+    rig.check_disks();
+}
+
+#[test]
+fn a_bad_sector_ends_a_download_with_the_files_name() {
+    let content = Random::new(6).bytes(200_000);
+    let disk = with_file(&hard_disk(), "BAD.DAT", &content);
+    let mut rig = Boot::new().hard_disk(disk).start();
+    // The sector that holds the file's middle.
+    let medium = rig.disks.medium(C);
+    let middle = &content[100_352..100_864];
+    let bad = (0..medium.sectors()).find(|&lba| medium.sector(lba) == *middle).unwrap();
+    rig.disks.with(C, |disk| disk.bad_reads.insert(bad));
+    let (ftp, other) = (rig.login(0), rig.login(1));
+    let (part, reply) = rig.get(ftp, "RETR BAD.DAT");
+    assert!(reply.starts_with("451") || reply.starts_with("426"), "{reply}");
+    assert!(reply.contains("/DRIVE_C/BAD.DAT"), "{reply}");
+    assert!(content.starts_with(&part) && part.len() <= 100_352);
+    rig.expect(ftp, "NOOP", "200");
+    assert!(rig.put(other, "STOR FINE.DAT", &content).starts_with("226"));
+    assert!(rig.get(other, "RETR FINE.DAT").0 == content);
+    assert!(rig.panel.serial().contains("broken off"));
+}
+
+#[test]
+fn a_sector_that_cannot_be_written_ends_an_upload_with_the_files_name() {
+    let mut rig = Boot::new().start();
+    let ftp = rig.login(0);
+    let content = Random::new(6).bytes(60_000);
+    assert!(rig.put(ftp, "STOR GOOD.DAT", &content).starts_with("226"));
+    rig.doze(5_000);
+    // All of the disk behind what is in use, so that the next file meets it.
+    let medium = rig.disks.medium(C);
+    let used = (0..medium.sectors()).rfind(|&lba| medium.sector(lba) != [0; 512]).unwrap();
+    let bad = used + 40..medium.sectors();
+    rig.disks.with(C, |disk| disk.bad_writes.extend(bad.clone()));
+    let reply = rig.put(ftp, "STOR BAD.DAT", &content);
+    assert!(reply.starts_with("451") || reply.starts_with("426"), "{reply}");
+    assert!(reply.contains("/DRIVE_C/BAD.DAT"), "{reply}");
+    rig.expect(ftp, "NOOP", "200");
+    assert!(rig.get(ftp, "RETR GOOD.DAT").0 == content);
+    rig.disks.with(C, |disk| disk.bad_writes.clear());
+    rig.expect(ftp, "DELE BAD.DAT", "250");
+    assert!(rig.put(ftp, "STOR BAD.DAT", &content).starts_with("226"));
+    rig.check_disks();
+}
+
+/// The longest wait for a NOOP while something else goes on for `ms`.
+fn longest_noop(rig: &mut Rig, ftp: crate::ftp::Ftp, ms: u64) -> u64 {
+    let (end, mut longest) = (rig.now() + ms, 0);
+    while rig.now() < end {
+        let start = rig.now();
+        rig.expect(ftp, "NOOP", "200");
+        longest = longest.max(rig.now() - start);
+        rig.run(7);
+    }
+    longest
+}
+
+#[test]
+fn a_slow_disk_keeps_others_waiting_for_a_command_or_two() {
+    const COMMAND: u64 = 150;
+    let mut rig = Boot::new().and_hard_disk(hard_disk()).start();
+    let (slow, quick) = (rig.login(0), rig.login(1));
+    rig.expect(slow, "CWD /drive_d", "250");
+    assert!(rig.put(slow, "STOR OLD.DAT", &vec![3; 300_000]).starts_with("226"));
+    rig.disks.with(2, |disk| disk.latency_ms = COMMAND);
+    for command in ["STOR NEW.DAT", "RETR OLD.DAT", "LIST", "SITE DISKFREE"] {
+        let before = rig.disks.counters(2).commands();
+        if command.starts_with("STOR") || command.starts_with("RETR") || command == "LIST" {
+            let data = rig.ask(slow, command);
+            rig.hosts[0].send(data, &vec![4; 300_000]);
+            rig.hosts[0].close(data);
+        } else {
+            rig.say(slow, command);
+        }
+        let longest = longest_noop(&mut rig, quick, 3_000);
+        assert!(longest <= 2 * COMMAND + 30, "{command}: {longest} ms");
+        let needs_disk = command.starts_with("STOR") || command.starts_with("RETR");
+        assert!(!needs_disk || rig.disks.counters(2).commands() > before + 5);
+        rig.until("the slow client's end", 60_000, |rig| {
+            rig.run(100);
+            let text = String::from_utf8_lossy(rig.hosts[0].received(slow.control)).into_owned();
+            ["226 ", "250 ", "200 ", "211 "].iter().any(|code| text.contains(code))
+        });
+        rig.hosts[0].take(slow.control);
+    }
+}
+
+#[test]
+fn a_floppy_that_is_exchanged_in_an_upload_gets_nothing_of_it() {
+    let mut rig = Boot::new().start();
+    let ftp = rig.login(0);
+    rig.expect(ftp, "CWD /drive_a", "250");
+    let data = rig.begin(ftp, "STOR UP.DAT");
+    rig.hosts[0].send(data, &[7; 40_000]);
+    rig.run(700);
+    let other = with_file(&mkfs(2880, &["-F", "12", "-n", "OTHER"]), "OTHER.TXT", b"other");
+    rig.disks.with(A, |disk| disk.change_medium(Some(other.clone())));
+    rig.hosts[0].send(data, &[7; 400_000]);
+    rig.hosts[0].close(data);
+    let reply = rig.reply(ftp);
+    assert!(reply.starts_with("451"), "{reply}");
+    rig.doze(5_000);
+    assert_eq!(rig.names(ftp, "NLST /drive_a"), ["OTHER.TXT"]);
+    assert!(rig.disks.medium(A).to_bytes() == other.to_bytes(), "the other floppy was written to");
+    assert_eq!(fsck(&rig.disks.medium(A)), Vec::<String>::new());
+}

@@ -1,0 +1,292 @@
+//! A PC that boots the real server from a floppy, on simulated disks, card, clock, screen and keys; and
+//! time that passes only here.
+//!
+//! What the kernel's main.rs does is done here in the same order: mount, read the files, serve.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use ftpsrv::block::DiskKind;
+use ftpsrv::config::Severity;
+use ftpsrv::server::desk::Desk;
+use ftpsrv::server::start::{self, CannotStart};
+use ftpsrv::server::{Machine, Server, Turn};
+use ftpsrv::time::DateTime;
+use ftpsrv::vfs::{Drive, Drives, DrivesSize, Provider};
+use sim::client::Host;
+use sim::disk::{Medium, SimDisk, SimDisks};
+use sim::fat_image::{TempFile, fsck, mkfs, mtools};
+use sim::memory::HostMemory;
+use sim::network::{Network, STATION, SimNic};
+use sim::pc::{Clock, Panel, Pc};
+
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+pub const CONTROL: SocketAddrV4 = SocketAddrV4::new(SERVER, 21);
+pub const SERVERS_STATION: [u8; 6] = STATION;
+/// The disks' numbers: the floppy that the PC is booted from, and the hard disk.
+pub const A: usize = 0;
+pub const C: usize = 1;
+
+/// Hosts on the network, from 10.0.0.10 on.
+const HOSTS: u8 = 3;
+/// Turns of the server in a millisecond.
+const TURNS: usize = 4;
+
+const PASSWORDS: &str = "\
+    # Users of the tests\r\n\
+    tester     secret   [none]        [any]   all\r\n\
+    boxed      secret   /drive_c/box  /in     stor appe stou\r\n\
+    anonymous  [email]  /drive_c/box  [any]\r\n";
+
+/// What the PC is booted with.
+pub struct Boot {
+    settings: Vec<(String, String)>,
+    passwords: Option<String>,
+    files: Vec<(usize, String, Vec<u8>)>,
+    hard_disks: Vec<Medium>,
+    memory: usize,
+}
+
+impl Boot {
+    /// A floppy with settings and users, and a FAT16 hard disk of 16 MB with /BOX and /BOX/IN.
+    pub fn new() -> Boot {
+        let settings = [
+            ("IPADDR", "10.0.0.2"),
+            ("NETMASK", "255.255.255.0"),
+            ("FTPSRV_PASSWORD_FILE", "A:\\FTPPASS.TXT"),
+            ("FTPSRV_CLIENTS", "10"),
+            ("FTPSRV_PACKETS_PER_POLL", "10"),
+            ("FTPSRV_PASV_BASE", "3000"),
+            ("FTPSRV_PASV_PORTS", "100"),
+        ];
+        Boot {
+            settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+            passwords: Some(PASSWORDS.to_owned()),
+            files: Vec::new(),
+            hard_disks: vec![hard_disk()],
+            memory: 4 << 20,
+        }
+    }
+
+    /// Sets a line of MTCP.CFG.
+    pub fn set(mut self, keyword: &str, value: &str) -> Boot {
+        self.settings.retain(|(key, _)| key != keyword);
+        self.settings.push((keyword.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// No MTCP.CFG on the floppy.
+    pub fn without_config(mut self) -> Boot {
+        self.settings.clear();
+        self
+    }
+
+    /// Another password file; `None`: there is none.
+    pub fn passwords(mut self, text: Option<&str>) -> Boot {
+        self.passwords = text.map(str::to_owned);
+        self
+    }
+
+    /// Puts a file in a disk's root.
+    pub fn file(mut self, disk: usize, name: &str, content: &[u8]) -> Boot {
+        self.files.push((disk, name.to_owned(), content.to_vec()));
+        self
+    }
+
+    /// Another hard disk in place of C.
+    pub fn hard_disk(mut self, medium: Medium) -> Boot {
+        self.hard_disks = vec![medium];
+        self
+    }
+
+    /// One more hard disk.
+    pub fn and_hard_disk(mut self, medium: Medium) -> Boot {
+        self.hard_disks.push(medium);
+        self
+    }
+
+    /// The PC's memory for the server, bytes.
+    pub fn memory(mut self, bytes: usize) -> Boot {
+        self.memory = bytes;
+        self
+    }
+
+    /// The floppy and the hard disks as they are before the start.
+    fn media(&self) -> Vec<SimDisk> {
+        let mut floppy = mkfs(2880, &["-F", "12"]);
+        let settings = self.settings.iter().map(|(key, value)| format!("{key} {value}\r\n"));
+        let config = settings.collect::<String>();
+        if !config.is_empty() {
+            floppy = with_file(&floppy, "MTCP.CFG", config.as_bytes());
+        }
+        if let Some(passwords) = &self.passwords {
+            floppy = with_file(&floppy, "FTPPASS.TXT", passwords.as_bytes());
+        }
+        let mut media = vec![floppy];
+        media.extend(self.hard_disks.iter().cloned());
+        for (disk, name, content) in &self.files {
+            media[*disk] = with_file(&media[*disk], name, content);
+        }
+        let kinds = (0..).map(|disk| if disk == A { DiskKind::Floppy } else { DiskKind::Hard });
+        kinds.zip(media).map(|(kind, medium)| SimDisk::new(kind, Some(medium))).collect()
+    }
+
+    /// Boots; the server is ready.
+    pub fn start(self) -> Rig {
+        let mut rig = self.try_start().unwrap_or_else(|said| panic!("cannot start: {said}"));
+        rig.until("READY", 1000, |rig| rig.panel.serial().contains("FTPSRV READY 10.0.0.2:21"));
+        rig
+    }
+
+    /// Boots.
+    ///
+    /// # Errors
+    /// What was said on COM1 until the start failed.
+    pub fn try_start(self) -> Result<Rig, String> {
+        let disks = SimDisks::new(self.media());
+        let (network, clock) = (Network::new(11), Clock::default());
+        let time = DateTime { year: 1993, month: 6, day: 14, hour: 8, minute: 30, second: 0 };
+        // The server's memory lives as long as the server, and that as long as the test.
+        let pc = Box::leak(Box::new(Pc::new(clock, time)));
+        let panel = pc.panel();
+        let mut memory = HostMemory::new(self.memory);
+        let server = boot(pc, &disks, &network, &mut memory).map_err(|()| panel.serial())?;
+        let hosts = (0..HOSTS).map(|n| Host::new(&network, Ipv4Addr::new(10, 0, 0, 10 + n)));
+        let hosts = hosts.collect();
+        Ok(Rig { network, panel, disks, server, hosts, busy_ms: 0, ended: false })
+    }
+}
+
+/// As main.rs.
+fn boot(
+    pc: &'static mut Pc,
+    disks: &SimDisks,
+    network: &Network,
+    memory: &mut HostMemory,
+) -> Result<Server<'static, 'static, Pc>, ()> {
+    let desk = Box::leak(Box::new(Desk::new(pc, memory).map_err(drop)?));
+    let handle = Box::leak(Box::new(disks.clone()));
+    let drives = Drives::new(handle, memory, DrivesSize::of(32 * 1024));
+    let drives = Box::leak(Box::new(drives.map_err(|error| {
+        desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
+    })?));
+    drives.set_time(pc.date_time());
+    let read = start::read(drives, Drive::A, memory, &mut |text, how| desk.say(pc, text, how));
+    let start = read.map_err(|CannotStart| ())?;
+    drives.exclude(start.settings.excluded_drives);
+    let nic = Box::leak(Box::new(SimNic::new(network)));
+    // Both for the server and for what is said when there is none.
+    let panel = pc.panel();
+    Server::new(pc, desk, nic, drives, start, memory)
+        .map_err(|error| panel.note(&format!("ERROR: {error}")))
+}
+
+/// A hard disk of 16 MB without partition table, FAT16, with /BOX and /BOX/IN.
+pub fn hard_disk() -> Medium {
+    with_dirs(&mkfs(32_768, &["-F", "16"]), &["BOX", "BOX/IN"])
+}
+
+/// A volume with these directories in addition.
+pub fn with_dirs(medium: &Medium, names: &[&str]) -> Medium {
+    let names: Vec<String> = names.iter().map(|name| format!("::{name}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    mtools(medium, "mmd", &names).0
+}
+
+/// A volume with this file in addition, written by mtools.
+pub fn with_file(medium: &Medium, name: &str, content: &[u8]) -> Medium {
+    let file = TempFile::new();
+    std::fs::write(file.path(), content).unwrap();
+    let path = file.path().to_str().unwrap();
+    mtools(medium, "mcopy", &["-D", "o", path, &format!("::{name}")]).0
+}
+
+/// The PC, its network, and everybody on it.
+pub struct Rig {
+    pub network: Network,
+    pub panel: Panel,
+    pub disks: SimDisks,
+    pub server: Server<'static, 'static, Pc>,
+    pub hosts: Vec<Host>,
+    busy_ms: u64,
+    pub ended: bool,
+}
+
+impl Rig {
+    /// Milliseconds since the start.
+    pub fn now(&self) -> u64 {
+        self.network.now().0
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.network.advance(ms);
+        self.panel.clock.advance(ms);
+    }
+
+    /// One turn of the server, which takes as long as its disk commands.
+    fn turn(&mut self) {
+        self.ended |= self.server.step() == Turn::Ended;
+        let count = ftpsrv::block::Disks::count(&self.disks);
+        let busy = (0..count.into()).map(|disk| self.disks.with(disk, |disk| disk.busy_ms)).sum();
+        let spent = busy - std::mem::replace(&mut self.busy_ms, busy);
+        self.advance(spent);
+    }
+
+    /// One millisecond, or more where the disks are slow.
+    pub fn step(&mut self) {
+        for _ in 0..TURNS {
+            if !self.ended {
+                self.turn();
+            }
+        }
+        for host in &mut self.hosts {
+            host.poll();
+        }
+        self.advance(1);
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.now() + ms;
+        while self.now() < end {
+            self.step();
+        }
+    }
+
+    /// Lets much time pass, in which little happens: steps of 10 ms.
+    pub fn doze(&mut self, ms: u64) {
+        let end = self.now() + ms;
+        while self.now() < end {
+            self.step();
+            self.advance(9);
+        }
+    }
+
+    /// Lets time pass until `done`; panics when that takes more than `ms`.
+    pub fn until(&mut self, what: &str, ms: u64, mut done: impl FnMut(&mut Rig) -> bool) -> u64 {
+        let start = self.now();
+        while !done(self) {
+            assert!(
+                self.now() <= start + ms,
+                "not within {ms} ms: {what}\n{}",
+                self.panel.serial()
+            );
+            self.step();
+        }
+        self.now() - start
+    }
+
+    /// Lets the server write everything to the disks, and checks them with fsck.fat.
+    pub fn check_disks(&mut self) {
+        if !self.ended {
+            self.doze(15_000);
+        }
+        for disk in [A, C] {
+            assert_eq!(fsck(&self.disks.medium(disk)), Vec::<String>::new(), "disk {disk}");
+        }
+    }
+
+    /// A file's content as mtools reads it from a disk.
+    pub fn on_disk(&self, disk: usize, name: &str) -> Vec<u8> {
+        mtools(&self.disks.medium(disk), "mtype", &[&format!("::{name}")]).1
+    }
+}

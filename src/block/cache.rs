@@ -144,6 +144,12 @@ pub struct Cache<'a> {
     clock: u32,
     /// Bit n: a data sector of owner n could not be written when its line was needed.
     failed: u32,
+    /// Bit n: the medium of disk n was changed, and nobody has acknowledged it.
+    gone: u32,
+}
+
+const fn bit_of(disk: DiskId) -> u32 {
+    1 << (disk.0 & 31)
 }
 
 impl<'a> Cache<'a> {
@@ -180,6 +186,7 @@ impl<'a> Cache<'a> {
             budget: 0,
             clock: 0,
             failed: 0,
+            gone: 0,
         })
     }
 
@@ -198,9 +205,28 @@ impl<'a> Cache<'a> {
         self.disks
     }
 
-    fn charge(&mut self) -> Result<(), CacheError> {
+    /// Takes a command from the budget. A disk whose medium was changed gets none until that is
+    /// acknowledged: nothing of the old medium may come to the new one.
+    fn charge(&mut self, disk: DiskId) -> Result<(), CacheError> {
+        if self.gone & bit_of(disk) != 0 {
+            return Err(CacheError::Disk(DiskError::Changed));
+        }
         self.budget = self.budget.checked_sub(1).ok_or(CacheError::Again)?;
         Ok(())
+    }
+
+    /// Remembers that a medium was changed, which a drive says only once.
+    fn noted(&mut self, disk: DiskId, result: Result<(), DiskError>) -> Result<(), DiskError> {
+        if result == Err(DiskError::Changed) {
+            self.gone |= bit_of(disk);
+        }
+        result
+    }
+
+    /// Forgets everything of a disk, and talks to it again after its medium was changed.
+    pub fn acknowledge_change(&mut self, disk: DiskId) {
+        self.gone &= !bit_of(disk);
+        self.forget(disk, 0, u32::MAX);
     }
 
     // ---- Single sectors ----
@@ -287,7 +313,7 @@ impl<'a> Cache<'a> {
     /// Writes a data sector that must make room. A failure is its owner's, not the caller's.
     fn evict_data(&mut self, line: u8) -> Result<(), CacheError> {
         match self.write_line(line) {
-            Err(CacheError::Disk(_)) => {
+            Err(CacheError::Disk(error)) if error != DiskError::Changed => {
                 let line = &mut self.lines[usize::from(line)];
                 self.failed |= 1 << line.owner;
                 *line = EMPTY;
@@ -301,14 +327,18 @@ impl<'a> Cache<'a> {
     /// or when the whole cannot be read.
     fn fill(&mut self, line: u8, wanted: u8, count: u8) -> Result<(), CacheError> {
         let Line { disk, base, valid, mirror, .. } = self.lines[usize::from(line)];
-        self.charge()?;
+        self.charge(disk)?;
         let whole = self.span(Slot { line, sector: 0 }, count);
-        if valid == 0
-            && count > 1
-            && self.disks.read(disk, Lba(base), &mut self.bytes[whole]).is_ok()
-        {
-            self.lines[usize::from(line)].valid = ((1u16 << count) - 1) as u8;
-            return Ok(());
+        if valid == 0 && count > 1 {
+            let result = self.disks.read(disk, Lba(base), &mut self.bytes[whole]);
+            match self.noted(disk, result) {
+                Ok(()) => {
+                    self.lines[usize::from(line)].valid = ((1u16 << count) - 1) as u8;
+                    return Ok(());
+                }
+                Err(DiskError::Failed { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let single = self.span(Slot { line, sector: wanted }, 1);
         let lba = base + u32::from(wanted);
@@ -316,7 +346,7 @@ impl<'a> Cache<'a> {
         if mirror != 0 && matches!(result, Err(DiskError::Failed { .. })) {
             result = self.disks.read(disk, Lba(lba + mirror), &mut self.bytes[single]);
         }
-        result?;
+        self.noted(disk, result)?;
         self.lines[usize::from(line)].valid |= 1 << wanted;
         Ok(())
     }
@@ -365,15 +395,15 @@ impl<'a> Cache<'a> {
     /// # Errors
     /// [`CacheError::Disk`]; [`CacheError::Again`] unless [`Cache::may_command`] was asked.
     pub fn write_through(&mut self, slot: Slot) -> Result<(), CacheError> {
-        self.charge()?;
         let Line { disk, base, .. } = self.lines[usize::from(slot.line)];
+        self.charge(disk)?;
         let lba = Lba(base + u32::from(slot.sector));
         let span = self.span(slot, 1);
         let result = self.disks.write(disk, lba, &self.bytes[span]);
         if result.is_err() {
             self.lines[usize::from(slot.line)].valid &= !(1 << slot.sector);
         }
-        Ok(result?)
+        Ok(self.noted(disk, result)?)
     }
 
     // ---- Writing back ----
@@ -388,7 +418,7 @@ impl<'a> Cache<'a> {
             if mask == 0 {
                 return Ok(());
             }
-            self.charge()?;
+            self.charge(disk)?;
             let first = mask.trailing_zeros();
             let count = (!(u32::from(mask) >> first)).trailing_zeros();
             let span = self.span(Slot { line, sector: first as u8 }, count as u8);
@@ -396,7 +426,8 @@ impl<'a> Cache<'a> {
             if line >= self.shares[Class::Data as usize].first {
                 self.outdate_directories(disk, lba, lba + count);
             }
-            self.disks.write(disk, Lba(lba), &self.bytes[span])?;
+            let result = self.disks.write(disk, Lba(lba), &self.bytes[span]);
+            self.noted(disk, result)?;
             let written = !((((1u32 << count) - 1) << first) as u8);
             let line = &mut self.lines[usize::from(line)];
             if mirror_dirty != 0 {
@@ -485,8 +516,9 @@ impl<'a> Cache<'a> {
     /// # Errors
     /// [`CacheError`].
     pub fn barrier(&mut self, disk: DiskId) -> Result<(), CacheError> {
-        self.charge()?;
-        Ok(self.disks.flush(disk)?)
+        self.charge(disk)?;
+        let result = self.disks.flush(disk);
+        Ok(self.noted(disk, result)?)
     }
 
     // ---- Past the cache ----
@@ -504,8 +536,9 @@ impl<'a> Cache<'a> {
                 self.write_line(number)?;
             }
         }
-        self.charge()?;
-        Ok(self.disks.read(disk, Lba(lba), buffer)?)
+        self.charge(disk)?;
+        let result = self.disks.read(disk, Lba(lba), buffer);
+        Ok(self.noted(disk, result)?)
     }
 
     /// Writes whole sectors from the caller's buffer. Cached ones among them are forgotten.
@@ -513,7 +546,7 @@ impl<'a> Cache<'a> {
     /// # Errors
     /// [`CacheError`].
     pub fn write(&mut self, disk: DiskId, lba: u32, data: &[u8]) -> Result<(), CacheError> {
-        self.charge()?;
+        self.charge(disk)?;
         let end = lba.saturating_add((data.len() / SECTOR) as u32);
         let share = self.shares[Class::Data as usize];
         for number in share.first..share.first + share.lines {
@@ -523,7 +556,8 @@ impl<'a> Cache<'a> {
             }
         }
         self.outdate_directories(disk, lba, end);
-        Ok(self.disks.write(disk, Lba(lba), data)?)
+        let result = self.disks.write(disk, Lba(lba), data);
+        Ok(self.noted(disk, result)?)
     }
 
     /// Directory lines read ahead and so may hold sectors of files: those that change leave the cache.
@@ -555,10 +589,11 @@ impl<'a> Cache<'a> {
         lba: u32,
         sectors: u32,
     ) -> Result<&[u8], CacheError> {
-        self.charge()?;
+        self.charge(disk)?;
         let sectors = sectors.min(self.scratch_sectors());
         let length = sectors as usize * SECTOR;
-        self.disks.read(disk, Lba(lba), &mut self.scratch[..length])?;
+        let result = self.disks.read(disk, Lba(lba), &mut self.scratch[..length]);
+        self.noted(disk, result)?;
         let share = self.shares[Class::Table as usize];
         for number in share.first..share.first + share.lines {
             let line = self.lines[usize::from(number)];
@@ -586,7 +621,7 @@ impl<'a> Cache<'a> {
         sectors: u32,
         head: &[u8],
     ) -> Result<u32, CacheError> {
-        self.charge()?;
+        self.charge(disk)?;
         let sectors = sectors.min(self.scratch_sectors());
         self.outdate_directories(disk, lba, lba.saturating_add(sectors));
         let bytes = &mut self.scratch[..sectors as usize * SECTOR];
@@ -594,7 +629,8 @@ impl<'a> Cache<'a> {
         if let Some(start) = bytes.get_mut(..head.len()) {
             start.copy_from_slice(head);
         }
-        self.disks.write(disk, Lba(lba), bytes)?;
+        let result = self.disks.write(disk, Lba(lba), bytes);
+        self.noted(disk, result)?;
         Ok(sectors)
     }
 
@@ -603,10 +639,10 @@ impl<'a> Cache<'a> {
     /// # Errors
     /// [`CacheError`].
     pub fn peek(&mut self, disk: DiskId, lba: u32) -> Result<&mut [u8], CacheError> {
-        self.charge()?;
-        let sector = &mut self.scratch[..SECTOR];
-        self.disks.read(disk, Lba(lba), sector)?;
-        Ok(sector)
+        self.charge(disk)?;
+        let result = self.disks.read(disk, Lba(lba), &mut self.scratch[..SECTOR]);
+        self.noted(disk, result)?;
+        Ok(&mut self.scratch[..SECTOR])
     }
 
     /// Changes one sector past the cache: reads, lets `change` change it, and writes it when that says
@@ -622,7 +658,8 @@ impl<'a> Cache<'a> {
     ) -> Result<(), CacheError> {
         let sector = self.peek(disk, lba)?;
         if change(sector) {
-            self.disks.write(disk, Lba(lba), &self.scratch[..SECTOR])?;
+            let result = self.disks.write(disk, Lba(lba), &self.scratch[..SECTOR]);
+            self.noted(disk, result)?;
         }
         Ok(())
     }

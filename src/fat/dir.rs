@@ -158,12 +158,10 @@ impl Volume {
             let inside = cursor.number < self.geometry.root_entries;
             return Ok(inside.then_some(Place { lba, offset }));
         }
-        if cursor.number >= MAX_ENTRIES {
-            return Ok(None);
-        }
         let per_cluster = self.geometry.cluster_sectors * PER_SECTOR;
         while cursor.number - cursor.base >= per_cluster {
             match self.link(cache, cursor.cluster)? {
+                Link::Next(_) if cursor.number >= MAX_ENTRIES => return Err(FatError::Damaged),
                 Link::Next(next) => {
                     cursor.cluster = next;
                     cursor.base += per_cluster;

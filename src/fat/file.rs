@@ -217,12 +217,16 @@ impl File {
         while run < wanted {
             match self.cluster(volume, cache, last.0 + 1) {
                 Ok(Some(next)) if next == last.1 + 1 => last = (last.0 + 1, next),
-                _ => break,
+                Ok(_) | Err(FatError::Again) => break,
+                Err(error) => return Err(error),
             }
             run += volume.geometry.cluster_sectors as usize;
         }
         let bytes = run.min(wanted) * SECTOR;
+        // If this slice is over, the next one begins at the first cluster again, not behind it.
+        self.hint = (index, cluster);
         cache.read(volume.disk, lba, &mut buffer[..bytes])?;
+        self.hint = last;
         Ok(bytes.min(left))
     }
 
@@ -248,7 +252,8 @@ impl File {
         while taken < data.len() {
             match self.write_piece(volume, cache, offset + taken as u32, &data[taken..]) {
                 Ok(count) => taken += count,
-                Err(_) if taken > 0 => break,
+                // What the disk says must not be lost.
+                Err(FatError::Again | FatError::Full) if taken > 0 => break,
                 Err(error) => return Err(error),
             }
             self.size = self.size.max(offset + taken as u32);
@@ -285,12 +290,16 @@ impl File {
         while run < wanted {
             match self.cluster_to_write(volume, cache, last.0 + 1) {
                 Ok(next) if next == last.1 + 1 => last = (last.0 + 1, next),
-                _ => break,
+                Ok(_) | Err(FatError::Again | FatError::Full) => break,
+                Err(error) => return Err(error),
             }
             run += volume.geometry.cluster_sectors as usize;
         }
         let bytes = run.min(wanted) * SECTOR;
+        // As in reading.
+        self.hint = (index, cluster);
         cache.write(volume.disk, lba, &data[..bytes])?;
+        self.hint = last;
         Ok(bytes)
     }
 

@@ -114,8 +114,6 @@ pub enum Notice {
     ReadOnly(ReadOnly),
     /// The volume was in use when the PC was last switched off.
     NotClosed,
-    /// The two copies of the table differed and the second was made like the first.
-    CopiesDiffered,
 }
 
 impl fmt::Display for Message {
@@ -137,7 +135,6 @@ impl fmt::Display for Message {
             }
             Notice::ReadOnly(reason) => write!(f, "not written: {reason}"),
             Notice::NotClosed => f.write_str("was not closed properly; run SCANDISK or CHKDSK"),
-            Notice::CopiesDiffered => f.write_str("second copy of the allocation table renewed"),
         }
     }
 }

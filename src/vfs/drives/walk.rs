@@ -51,16 +51,29 @@ impl Drives<'_> {
             return Ok(());
         }
         let Some(volume) = &slot.volume else { return Ok(()) };
-        // The drive may just not know. Another medium has another boot sector.
-        self.cache.begin(2);
-        match volume.is_same_medium(&mut self.cache) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.medium_gone(number);
-                Ok(())
+        // The drive may just not know. While files are open, another medium is known by its boot
+        // sector; else looking anew costs little, and finds a write protection that was moved.
+        if self.is_busy(number) {
+            self.cache.begin(2);
+            match volume.is_same_medium(&mut self.cache) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => {
+                    self.medium_gone(number);
+                    return Err(self.failed(number, FatError::from(error)));
+                }
             }
-            Err(error) => Err(self.failed(number, FatError::from(error))),
         }
+        self.medium_gone(number);
+        Ok(())
+    }
+
+    /// Whether something of a drive is open, or not yet written.
+    fn is_busy(&self, number: Number) -> bool {
+        self.files.iter().flat_map(|place| &place.item).any(|open| open.number == number)
+            || self.underway.as_ref().is_some_and(|underway| underway.number == number)
+            || self.chains.iter().any(|chain| chain.0 == number)
+            || self.slots[usize::from(number)].volume.as_ref().is_some_and(Volume::is_in_use)
     }
 
     /// Mounts a drive, if that can be done.
@@ -75,6 +88,7 @@ impl Drives<'_> {
         let mut result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);
         if result.as_ref().is_err_and(|&error| error == MountError::Disk(DiskError::Changed)) {
             // The first command after a change of floppies says so, once.
+            self.cache.acknowledge_change(slot.disk);
             available = self.cache.disks_ref().info(slot.disk).map_or(0, |info| info.sectors);
             result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);
         }
@@ -197,7 +211,7 @@ impl Drives<'_> {
     /// Forgets all drives of the disk that this one is on: another medium is in it.
     pub(super) fn medium_gone(&mut self, number: Number) {
         let disk = self.slots[usize::from(number)].disk;
-        self.cache.forget(disk, 0, u32::MAX);
+        self.cache.acknowledge_change(disk);
         for other in 0..self.slots.len() as Number {
             if self.slots[usize::from(other)].disk == disk {
                 self.forget(other);

@@ -49,13 +49,13 @@ pub fn path(text: &str) -> ResolvedPath {
 
 /// Calls until it is no longer [`FsError::Again`].
 pub fn finish<T>(mut call: impl FnMut() -> Result<T, FsError>) -> Result<T, FsError> {
-    for _ in 0..5_000_000 {
+    for _ in 0..50_000 {
         match call() {
             Err(FsError::Again) => {}
             other => return other,
         }
     }
-    panic!("a call that never ends");
+    panic!("a call that never ends: {}", std::any::type_name_of_val(&call));
 }
 
 /// Writes a whole file in pieces of `piece` bytes.

@@ -109,7 +109,7 @@ fn many_files_in_one_directory() {
 /// and one to write it), and where what it read is pushed out again and again, a few.
 #[test]
 fn no_call_keeps_the_others_waiting() {
-    for (kilobytes, most) in [(32, 4), (12, 5)] {
+    for (kilobytes, most) in [(32, 6), (12, 6)] {
         let size = DrivesSize::of(kilobytes * 1024);
         let medium = mkfs(131_072, &["-F", "32", "-s", "1"]);
         let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);

@@ -189,6 +189,18 @@ impl Client {
         Ok(self.directory.join(argument)?)
     }
 
+    /// The path that a command's argument names, and the place on a disk that it means.
+    #[inline(never)]
+    pub(super) fn target(
+        &self,
+        users: &Users<'_>,
+        argument: &[u8],
+    ) -> Result<(UserPath, ResolvedPath), Refusal> {
+        let path = self.named(argument)?;
+        let place = self.resolve(users, &path)?;
+        Ok((path, place))
+    }
+
     /// Refuses a command that the user has no permission for.
     pub(super) fn permit(&self, users: &Users<'_>, permission: Permission) -> Result<(), Refusal> {
         match self.user(users)?.permissions.contains(permission) {

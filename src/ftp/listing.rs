@@ -229,7 +229,7 @@ fn write_perm(line: &mut Line, attributes: &Attributes, view: &View<'_>) {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::fat::Name83;
+    use crate::vfs::Name83;
     use std::string::String;
 
     const NOW: DateTime =

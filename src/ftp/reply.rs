@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 use heapless::Vec;
 
 use super::link::ControlLink;
-use crate::fat::Name83;
+use crate::vfs::Name83;
 use crate::vfs::path::PathError;
 use crate::vfs::{FsError, UserPath};
 

@@ -241,12 +241,8 @@ impl Session {
         }
         let read = self.pending.is_none() && self.read_line(cx);
         let Some(command) = self.pending else { return read };
-        if !command.is_for_any_time()
-            && let Some(job) = &mut self.client.job
-        {
-            if abor_is_waiting(cx.control) {
-                job.fail(cx.data, Refusal::Reply(426, "Transfer aborted"));
-            }
+        if !command.is_for_any_time() && self.client.job.is_some() {
+            self.hear_abor(cx);
             return read;
         }
         let (_, argument) = command::split(self.input.line());
@@ -256,12 +252,24 @@ impl Session {
         };
         match result {
             Err(Refusal::AGAIN) => return true,
-            Err(Refusal::Wait) => return read,
+            Err(Refusal::Wait) => {
+                self.hear_abor(cx);
+                return read;
+            }
             Err(refusal) => refusal.reply(command.is_naming()).send(cx.control),
             Ok(()) => {}
         }
         self.finish(command);
         true
+    }
+
+    /// Ends the transfer for an ABOR that is behind the command which waits for the transfer's end.
+    fn hear_abor(&mut self, cx: &mut Context<'_, '_>) {
+        if let Some(job) = &mut self.client.job
+            && abor_is_waiting(cx.control)
+        {
+            job.fail(cx.data, Refusal::Reply(426, "Transfer aborted"));
+        }
     }
 
     fn finish(&mut self, command: &Command) {

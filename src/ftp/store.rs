@@ -7,7 +7,7 @@ use super::client::{Client, Context};
 use super::link::DataState;
 use super::reply::Refusal;
 use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
-use crate::fat::Name83;
+use crate::vfs::Name83;
 use crate::vfs::provider::OpenFlags;
 use crate::vfs::{FsError, UserPath};
 

@@ -145,7 +145,7 @@ pub struct Transfer {
     pub(super) since: Millis,
     /// 150 was said.
     pub(super) opened: bool,
-    /// The data connection was established.
+    /// The data connection was established; for a listing on the control connection: it has begun.
     connected: bool,
     pub(super) failure: Option<Refusal>,
     pub(super) listing: Listing,
@@ -240,6 +240,7 @@ impl Transfer {
         }
         if self.listing.on_control {
             lister::say_first(client, cx);
+            self.connected = true;
             self.stage = Stage::Move;
             return Ok(Progress::Busy);
         }
@@ -352,6 +353,10 @@ impl Transfer {
         }
         match self.failure {
             None if self.listing.on_control => cx.reply(213, "End of status"),
+            // A reply of several lines ends with the code that it began with, whatever came in between.
+            Some(_) if self.listing.on_control && self.connected => {
+                cx.reply(213, "Listing broken off");
+            }
             None => cx.reply(226, "Transfer complete"),
             Some(refusal) => {
                 let mut line = refusal.reply(matches!(self.kind, Kind::Store(_)));

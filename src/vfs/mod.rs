@@ -12,6 +12,7 @@ pub mod permission;
 pub mod provider;
 pub mod sandbox;
 
+pub use crate::fat::Name83;
 pub use drives::{Drives, DrivesSize};
 pub use path::{Drive, PathError, ResolvedPath, UserPath};
 pub use pattern::Pattern;

@@ -16,8 +16,7 @@ use crate::vfs::{FsError, Incoming, Permission, UserPath};
 /// DELE.
 pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(cx.shared.users, Permission::Dele)?;
-    let path = client.named(name)?;
-    let place = client.resolve(cx.shared.users, &path)?;
+    let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove(&place)?;
     client.note(cx, &Event::Changed { verb: "DELE", path: &path });
     cx.reply(250, "File deleted");
@@ -92,8 +91,7 @@ pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         line.send(cx.control);
         return Ok(());
     }
-    let path = client.named(argument)?;
-    let place = client.resolve(cx.shared.users, &path)?;
+    let (_, place) = client.target(cx.shared.users, argument)?;
     let attributes = cx.files.attributes(&place)?;
     let mut line = Line::reply(213);
     write_utc(&mut line, attributes.modified, cx.shared.settings.zone);

@@ -8,8 +8,7 @@ use crate::vfs::{FsError, Permission};
 
 /// CWD: to a directory that is there.
 pub fn cwd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(name)?;
-    let place = client.resolve(cx.shared.users, &path)?;
+    let (path, place) = client.target(cx.shared.users, name)?;
     if cx.files.attributes(&place)?.kind != Kind::Directory {
         return Err(FsError::NotADirectory.into());
     }
@@ -34,8 +33,7 @@ pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<()
 /// MKD: replies with the absolute name; 521 for a name that is taken (RFC 959 appendix II).
 pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(cx.shared.users, Permission::Mkd)?;
-    let path = client.named(name)?;
-    let place = client.resolve(cx.shared.users, &path)?;
+    let (path, place) = client.target(cx.shared.users, name)?;
     match cx.files.make_dir(&place) {
         Err(FsError::Exists) => {
             let mut line = Line::first(521);
@@ -54,8 +52,7 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
 /// RMD.
 pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(cx.shared.users, Permission::Rmd)?;
-    let path = client.named(name)?;
-    let place = client.resolve(cx.shared.users, &path)?;
+    let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove_dir(&place)?;
     client.note(cx, &Event::Changed { verb: "RMD", path: &path });
     cx.reply(250, "Directory removed");

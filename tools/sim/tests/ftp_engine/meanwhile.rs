@@ -37,6 +37,27 @@ fn abor_is_heard_behind_commands_that_wait() {
     let client = stalled(&mut bench);
     let said = bench.say(client, "PWD\r\nSYST\r\nABOR\r\nNOOP\r\n");
     assert_eq!(Bench::codes(&said), [426, 257, 215, 226, 200], "{said}");
+    let client = stalled(&mut bench);
+    let said = bench.say(client, "STAT /drive_c/pub\r\nABOR\r\n");
+    assert_eq!(Bench::codes(&said), [426, 426, 226], "ABOR ends the listing too: {said}");
+}
+
+#[test]
+fn a_listing_that_breaks_off_still_ends_its_reply() {
+    let mut bench = Bench::new();
+    for number in 0..100 {
+        bench.files.add(&format!("SECRET/F{number}"), b"x");
+    }
+    let client = bench.login("brutman", "passw0rd");
+    bench.peers[client].control.put(b"STAT /drive_c/secret\r\n");
+    for _ in 0..6 {
+        bench.step(client);
+    }
+    let first = bench.peers[client].control.take();
+    assert!(first.starts_with(b"213-Status of"), "{first:?}");
+    let said = bench.ask(client, "ABOR");
+    assert!(said.ends_with("213 Listing broken off\r\n226 Abort successful\r\n"), "{said}");
+    assert_eq!(bench.files.handles(), 0);
 }
 
 #[test]

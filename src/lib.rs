@@ -14,7 +14,7 @@
 //! | [`config`] | MTCP.CFG and the password file | vfs (path types) |
 //! | [`ftp`] | the protocol engine: sessions, commands, transfers | vfs, config |
 //! | [`net`] | NIC trait, the TCP/IP stack, socket pool; names smoltcp, alone | time, memory |
-//! | [`hw`] | drivers over port I/O: NE2000, ATA, UART, RTC, PIT | traits of block and net |
+//! | [`hw`] | drivers over port I/O: network cards, SLIP, ATA, RTC, PIT | memory, traits of block and net |
 //! | [`console`] | text screen, scroll-back, keys | time |
 //! | [`server`] | owns everything; `step()` is one turn of the poll loop | all of the above |
 //!

@@ -12,8 +12,8 @@ mod metal;
 use core::fmt;
 
 use ftpsrv::block::{DiskId, Disks};
-use ftpsrv::config::Severity;
-use ftpsrv::hw::ne2000::{ISA_PORTS, Ne2000};
+use ftpsrv::config::{Settings, Severity};
+use ftpsrv::hw::{nic, uart};
 use ftpsrv::memory::{Memory, OutOfMemory};
 use ftpsrv::net::nic::Nic;
 use ftpsrv::server::desk::Desk;
@@ -80,7 +80,7 @@ fn serve(mut pc: Pc, mut desk: Desk<'static>, mut arena: Arena) -> ! {
 }
 
 /// What a server is built on.
-type Parts = (Start<'static>, &'static mut Drives<'static>, &'static mut Ne2000<IoPorts>);
+type Parts = (Start<'static>, &'static mut Drives<'static>, &'static mut dyn Nic);
 
 /// Disks, settings, network card. Not inlined: what it builds passes over the stack once, and must not
 /// stay there for the server's life.
@@ -96,11 +96,7 @@ fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<P
     let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
     show_messages(pc, desk, drives);
     drives.exclude(start.settings.excluded_drives);
-    let card = find_card().ok_or_else(|| fail(pc, desk, &NO_CARD))?;
-    let card = arena.place("the network card", card).map_err(|error| fail(pc, desk, &error))?;
-    if let Some(irq) = card.info().irq {
-        pc.wake_on(irq);
-    }
+    let card = find_card(pc, desk, arena, &start.settings)?;
     Ok((start, drives, card))
 }
 
@@ -120,14 +116,31 @@ fn mount(
     arena.place("drives", drives)
 }
 
-/// What to do about a PC without network card.
-const NO_CARD: &str = "no network card found. This server drives NE2000-compatible cards at ports 300h, \
-     280h, 320h, 340h, 360h, 2A0h, 2C0h, 240h and 220h: check that the card is in its slot, set it to one \
-     of these ports (300h is usual) with its jumpers or its setup program, and restart";
-
+/// The network card, or the reason that there is none.
 #[inline(never)]
-fn find_card() -> Option<Ne2000<IoPorts>> {
-    ISA_PORTS.into_iter().find_map(|io| Ne2000::new(IoPorts, io, None, None).ok())
+fn find_card(
+    pc: &mut Pc,
+    desk: &mut Desk<'static>,
+    arena: &mut Arena,
+    settings: &Settings,
+) -> Result<&'static mut dyn Nic, CannotStart> {
+    let fixed = settings.fixed_address.is_some();
+    let verbose = settings.verbose;
+    let mut say = |text: fmt::Arguments<'_>| {
+        if verbose {
+            desk.say(pc, text, Severity::Note);
+        }
+    };
+    let card = nic::find(IoPorts, &settings.nic, fixed, arena, &mut say)
+        .map_err(|error| fail(pc, desk, &error))?;
+    let info = card.info();
+    if info.io == uart::COM1 {
+        pc.give_up_serial();
+    }
+    if let Some(irq) = info.irq {
+        pc.wake_on(irq);
+    }
+    Ok(card)
 }
 
 /// Says what is in the way.

@@ -48,6 +48,17 @@ pub trait Memory<'a> {
         self.slots(purpose, len, |_| 0)
     }
 
+    /// Puts one value where it stays as long as the server.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]; the value is lost.
+    fn place<T: 'a>(&mut self, purpose: &'static str, value: T) -> Result<&'a mut T, OutOfMemory> {
+        let mut value = Some(value);
+        let slot = self.slots(purpose, 1, |_| value.take())?;
+        let lost = OutOfMemory { purpose, wanted: size_of::<T>(), available: 0 };
+        slot.first_mut().and_then(Option::as_mut).ok_or(lost)
+    }
+
     /// Bytes left in all free ranges together.
     fn free(&self) -> usize;
 }

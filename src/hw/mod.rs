@@ -4,10 +4,16 @@
 //! which data sheet it follows.
 
 pub mod ata;
+pub mod dma;
 pub mod ne2000;
+pub mod nic;
+pub mod pci;
+pub mod pcnet;
 pub mod pit;
 pub mod ports;
 pub mod rtc;
+pub mod rtl8139;
+pub mod slip;
 pub mod speaker;
 pub mod uart;
 pub mod vga;

@@ -7,6 +7,8 @@ use super::ports::Ports;
 
 /// First port of COM1 by IBM's assignment.
 pub const COM1: u16 = 0x3F8;
+/// First port and interrupt line of COM1 to COM4, as PCs have them.
+pub const COM_PORTS: [(u16, u8); 4] = [(COM1, 4), (0x2F8, 3), (0x3E8, 4), (0x2E8, 3)];
 /// Fastest rate of a PC's UART (1.8432 MHz / 16).
 pub const MAX_BAUD: u32 = 115_200;
 
@@ -23,7 +25,13 @@ const EIGHT_N_ONE: u8 = 0x03;
 const FIFO_ON_AND_CLEAR: u8 = 0x07;
 const FIFO_WORKS: u8 = 0xC0;
 const DTR_RTS: u8 = 0x03;
+/// On a PC this output lets the chip's interrupt out to the bus.
+const OUT2: u8 = 0x08;
+const RECEIVER_INTERRUPT: u8 = 0x01;
+const TRANSMITTER_INTERRUPT: u8 = 0x02;
 const DATA_READY: u8 = 0x01;
+/// Overrun, parity, framing, break.
+const RECEIVER_ERRORS: u8 = 0x1E;
 const TRANSMITTER_EMPTY: u8 = 0x20;
 
 /// An initialised UART.
@@ -74,16 +82,35 @@ impl<P: Ports> Uart<P> {
         count
     }
 
-    /// Fills `buffer` with what was received; how many bytes that were.
-    pub fn read(&mut self, buffer: &mut [u8]) -> usize {
-        let mut count = 0;
-        for slot in buffer {
-            if self.ports.inb(self.base + LINE_STATUS) & DATA_READY == 0 {
-                break;
-            }
-            *slot = self.ports.inb(self.base + DATA);
-            count += 1;
+    /// Bytes that [`Uart::put`] takes now.
+    pub fn room(&mut self) -> usize {
+        match self.ports.inb(self.base + LINE_STATUS) & TRANSMITTER_EMPTY {
+            0 => 0,
+            _ => self.burst,
         }
-        count
+    }
+
+    /// Gives the transmitter a byte of those that [`Uart::room`] promised.
+    pub fn put(&mut self, byte: u8) {
+        self.ports.outb(self.base + DATA, byte);
+    }
+
+    /// The next byte received, and whether it or one before it is damaged or lost.
+    pub fn get(&mut self) -> Option<(u8, bool)> {
+        let status = self.ports.inb(self.base + LINE_STATUS);
+        if status & DATA_READY == 0 || status == 0xFF {
+            return None;
+        }
+        Some((self.ports.inb(self.base + DATA), status & RECEIVER_ERRORS != 0))
+    }
+
+    /// Whether received bytes and an empty transmitter raise the interrupt.
+    pub fn set_interrupts(&mut self, receiver: bool, transmitter: bool) {
+        let receiver = if receiver { RECEIVER_INTERRUPT } else { 0 };
+        let transmitter = if transmitter { TRANSMITTER_INTERRUPT } else { 0 };
+        let enable = receiver | transmitter;
+        let outputs = if enable == 0 { DTR_RTS } else { DTR_RTS | OUT2 };
+        self.ports.outb(self.base + MODEM_CONTROL, outputs);
+        self.ports.outb(self.base + INTERRUPT_ENABLE, enable);
     }
 }

@@ -4,8 +4,10 @@
 use core::mem::MaybeUninit;
 use core::slice;
 
+use ftpsrv::hw::dma::DmaMemory;
 use ftpsrv::memory::{Memory, OutOfMemory};
 
+use super::dma::SharedMemory;
 use super::low;
 
 const MEGABYTE: u64 = 0x10_0000;
@@ -77,22 +79,6 @@ impl Arena {
         }
     }
 
-    /// Puts one value where it stays as long as the server.
-    ///
-    /// # Errors
-    /// [`OutOfMemory`]; the value is lost.
-    pub fn place<T: 'static>(
-        &mut self,
-        purpose: &'static str,
-        value: T,
-    ) -> Result<&'static mut T, OutOfMemory> {
-        let mut value = Some(value);
-        let wanted = size_of::<T>();
-        let slot = self.slots(purpose, 1, |_| value.take())?;
-        let lost = OutOfMemory { purpose, wanted, available: 0 };
-        slot.first_mut().and_then(Option::as_mut).ok_or(lost)
-    }
-
     /// Bytes of free conventional and of free extended memory.
     pub fn sizes(&self) -> (usize, usize) {
         self.ranges.iter().fold((0, 0), |(low, high), range| {
@@ -134,5 +120,14 @@ impl Memory<'static> for Arena {
     fn free(&self) -> usize {
         let (low, high) = self.sizes();
         low + high
+    }
+}
+
+impl DmaMemory<'static> for Arena {
+    type Region = SharedMemory;
+
+    fn dma(&mut self, purpose: &'static str, len: usize) -> Result<SharedMemory, OutOfMemory> {
+        let bytes = self.bytes(purpose, len.saturating_add(SharedMemory::ALIGN))?;
+        Ok(SharedMemory::new(bytes))
     }
 }

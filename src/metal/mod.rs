@@ -11,6 +11,7 @@ pub mod bios_disk;
 pub mod clock;
 pub mod disks;
 pub mod display;
+pub mod dma;
 mod early;
 mod fault;
 pub mod geometry;

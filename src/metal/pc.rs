@@ -53,6 +53,12 @@ impl Pc {
         self.display.as_ref().map_or("none", |display| display.name)
     }
 
+    /// Leaves COM1 to somebody else: SLIP.
+    pub fn give_up_serial(&mut self) {
+        self.serial = None;
+        self.queue_len = 0;
+    }
+
     /// Whether [`Machine::idle`] halts the CPU.
     #[cfg(feature = "selftest")]
     pub fn halts(&self) -> bool {

@@ -10,7 +10,7 @@ use ftpsrv::hw::ports::Ports;
 pub struct IoPorts;
 
 // SAFETY, for every block below: port I/O of the drivers in `hw` changes no memory that Rust knows
-// of (no driver programs bus master DMA); the string forms stay within the slice they are given.
+// of (bus masters are given SharedMemory alone, which no reference points into); the string forms stay within the slice they are given.
 // ESI is the compiler's own on this target, so that OUTS borrows it.
 impl Ports for IoPorts {
     fn inb(&mut self, port: u16) -> u8 {

@@ -17,6 +17,9 @@ pub fn all() -> Vec<Scenario> {
         ("isapc, 486", Machine::Isapc, "486", "ne2k_isa"),
         ("pc, pentium", Machine::Pc, "pentium", "ne2k_isa"),
         ("pc, pentium3", Machine::Pc, "pentium3", "ne2k_isa"),
+        ("pc, 486, ne2k_pci", Machine::Pc, "486", "ne2k_pci"),
+        ("pc, 486, rtl8139", Machine::Pc, "486", "rtl8139"),
+        ("pc, 486, pcnet", Machine::Pc, "486", "pcnet"),
     ];
     for (name, machine, cpu, nic) in machines {
         all.push(Scenario::new(format!("boot on {name}"), move |stage: &Stage, name: &str| {

@@ -1,0 +1,314 @@
+//! Choosing the network card: the one that FTPSRV_NIC names, or the first that is found.
+//!
+//! May call the drivers and `memory`. Cards on PCI are looked for first, because that disturbs nothing;
+//! then NE2000s at the usual ports of ISA.
+
+use core::fmt::{self, Arguments, Display};
+
+use super::dma::DmaMemory;
+use super::ne2000::{ISA_PORTS, Ne2000, NotFound};
+use super::pci::{self, Function};
+use super::pcnet::{self, Pcnet};
+use super::ports::Ports;
+use super::rtl8139::{self, Rtl8139};
+use super::slip::Slip;
+use super::uart::{COM_PORTS, MAX_BAUD, Uart};
+use crate::memory::OutOfMemory;
+use crate::net::nic::Nic;
+
+/// Which driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    /// NE2000 or NE1000 on ISA.
+    Ne2000,
+    /// NE2000 on PCI.
+    Rtl8029,
+    Rtl8139,
+    Pcnet,
+}
+
+/// Names for FTPSRV_NIC.
+const NAMES: [(&str, Driver); 5] = [
+    ("ne2000", Driver::Ne2000),
+    ("ne1000", Driver::Ne2000),
+    ("rtl8029", Driver::Rtl8029),
+    ("rtl8139", Driver::Rtl8139),
+    ("pcnet", Driver::Pcnet),
+];
+
+/// Cards on PCI: device number in the high word, vendor in the low one.
+const PCI_CARDS: [(u32, Driver); 16] = [
+    (0x8029_10EC, Driver::Rtl8029),
+    // Winbond 89C940 and its twin, Compex, KTI, NetVin, VIA, SureCom, Holtek
+    (0x0940_1050, Driver::Rtl8029),
+    (0x5A5A_1050, Driver::Rtl8029),
+    (0x1401_11F6, Driver::Rtl8029),
+    (0x3000_8E2E, Driver::Rtl8029),
+    (0x5000_4A14, Driver::Rtl8029),
+    (0x0926_1106, Driver::Rtl8029),
+    (0x0E34_10BD, Driver::Rtl8029),
+    (0x0058_12C3, Driver::Rtl8029),
+    (0x8139_10EC, Driver::Rtl8139),
+    (0x8138_10EC, Driver::Rtl8139),
+    // Accton, D-Link
+    (0x1211_1113, Driver::Rtl8139),
+    (0x1300_1186, Driver::Rtl8139),
+    (0x1340_1186, Driver::Rtl8139),
+    (0x2000_1022, Driver::Pcnet),
+    (0x2001_1022, Driver::Pcnet),
+];
+
+/// Why there is no network.
+#[derive(Debug)]
+pub enum NoCard<'s> {
+    /// Nothing was found.
+    Nothing,
+    /// FTPSRV_NIC asks for a card that is not there.
+    Absent(&'s str),
+    /// FTPSRV_NIC cannot be understood from this word on.
+    Word(&'s str),
+    /// A serial line has no DHCP.
+    NeedsAddress,
+    /// There is no UART where FTPSRV_NIC says.
+    NoUart(&'s str),
+    /// A card was found, and its buffers do not fit.
+    Memory(OutOfMemory),
+}
+
+impl From<OutOfMemory> for NoCard<'_> {
+    fn from(error: OutOfMemory) -> Self {
+        NoCard::Memory(error)
+    }
+}
+
+impl Display for NoCard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoCard::Nothing => f.write_str(
+                "no network card found. This server drives NE2000 cards at ports 300h, 280h, 320h, 340h, \
+                 360h, 2A0h, 2C0h, 240h and 220h, and RTL8029, RTL8139 and PCnet on PCI: check that the \
+                 card is in its slot, set it to 300h, and restart",
+            ),
+            NoCard::Absent(text) => write!(
+                f,
+                "FTPSRV_NIC {text}: there is no such card. Correct the line in MTCP.CFG, or remove it so \
+                 that all cards are looked for"
+            ),
+            NoCard::Word(word) => write!(
+                f,
+                "FTPSRV_NIC: {word} is not understood. Write ne2000, rtl8029, rtl8139 or pcnet, then the \
+                 port (300h) and the IRQ (10) if need be; or slip com1 115200"
+            ),
+            NoCard::NeedsAddress => f.write_str(
+                "FTPSRV_NIC slip: a serial line has no DHCP. Set IPADDR, NETMASK and GATEWAY in MTCP.CFG",
+            ),
+            NoCard::NoUart(text) => write!(
+                f,
+                "FTPSRV_NIC {text}: there is no serial port, or it cannot work at that speed. Choose com1 \
+                 to com4, and a speed that divides 115200"
+            ),
+            NoCard::Memory(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What FTPSRV_NIC asks for.
+#[derive(Default)]
+struct Wanted {
+    driver: Option<Driver>,
+    io: Option<u16>,
+    irq: Option<u8>,
+}
+
+impl Wanted {
+    fn parse(text: &str) -> Result<Wanted, NoCard<'_>> {
+        let mut words = text.split_ascii_whitespace();
+        let mut wanted = Wanted::default();
+        let Some(name) = words.next() else { return Ok(wanted) };
+        let known = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known.0));
+        wanted.driver = Some(known.ok_or(NoCard::Word(name))?.1);
+        if let Some(word) = words.next() {
+            wanted.io = Some(port(word).ok_or(NoCard::Word(word))?);
+        }
+        if let Some(word) = words.next() {
+            let irq = word.parse().ok().filter(|irq| (2..=15).contains(irq));
+            wanted.irq = Some(irq.ok_or(NoCard::Word(word))?);
+        }
+        words.next().map_or(Ok(wanted), |word| Err(NoCard::Word(word)))
+    }
+
+    fn takes(&self, driver: Driver) -> bool {
+        self.driver.is_none_or(|wanted| wanted == driver)
+    }
+}
+
+/// A port, hexadecimal: 300, 300h, 0x300; a card has 32 of them.
+fn port(word: &str) -> Option<u16> {
+    let digits = word.strip_prefix("0x").or(word.strip_prefix("0X")).unwrap_or(word);
+    let digits = digits.strip_suffix(['h', 'H']).unwrap_or(digits);
+    u16::from_str_radix(digits, 16).ok().filter(|port| (0x100..=0xFFE0).contains(port))
+}
+
+/// Finds the card and puts it to work. `text` is FTPSRV_NIC's, empty to take any card; `fixed` says
+/// whether there is a fixed address; `say` is told of each probe.
+///
+/// # Errors
+/// [`NoCard`], with what to do.
+pub fn find<'a, 's, P: Ports + Copy + 'a, M: DmaMemory<'a>>(
+    mut ports: P,
+    text: &'s str,
+    fixed: bool,
+    memory: &mut M,
+    say: &mut dyn FnMut(Arguments<'_>),
+) -> Result<&'a mut (dyn Nic + 'a), NoCard<'s>> {
+    let mut words = text.split_ascii_whitespace();
+    if words.next().is_some_and(|word| word.eq_ignore_ascii_case("slip")) {
+        let line = if fixed { line(ports, text, words, memory) } else { Err(NoCard::NeedsAddress) };
+        return Ok(memory.place("the serial line", line?)?);
+    }
+    let wanted = Wanted::parse(text)?;
+    if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, say) {
+        if let Some(card) = start(ports, driver, io, irq, memory)? {
+            return Ok(card);
+        }
+        say(format_args!("The card at {io:X}h does not answer"));
+    }
+    if wanted.takes(Driver::Ne2000) {
+        for io in ISA_PORTS.into_iter().filter(|&io| wanted.io.is_none_or(|wanted| wanted == io)) {
+            if let Some(card) = probe(ports, io, wanted.irq, say) {
+                return Ok(memory.place("the network card", card)?);
+            }
+        }
+        // A port of the user's choice.
+        if let Some(io) = wanted.io.filter(|io| !ISA_PORTS.contains(io))
+            && let Some(card) = probe(ports, io, wanted.irq, say)
+        {
+            return Ok(memory.place("the network card", card)?);
+        }
+    }
+    Err(if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) })
+}
+
+/// One of the ports of ISA.
+fn probe<P: Ports>(
+    ports: P,
+    io: u16,
+    irq: Option<u8>,
+    say: &mut dyn FnMut(Arguments<'_>),
+) -> Option<Ne2000<P>> {
+    let (card, found) = match Ne2000::new(ports, io, irq, None) {
+        Ok(card) => (Some(card), "found"),
+        Err((NotFound::NoChip, _)) => (None, "nothing"),
+        Err((NotFound::NoAddress, _)) => (None, "a DP8390 without station address"),
+        Err((NotFound::NoMemory, _)) => (None, "a DP8390 without memory that an NE2000 has"),
+    };
+    say(format_args!("NE2000 at {io:X}h: {found}"));
+    card
+}
+
+/// The first card on PCI that is wanted, with its port and the IRQ that the user gave. The IRQ of the
+/// BIOS's choice may be a disk controller's too, and is left alone.
+fn find_pci<P: Ports>(
+    ports: &mut P,
+    wanted: &Wanted,
+    say: &mut dyn FnMut(Arguments<'_>),
+) -> Option<(Driver, u16, Option<u8>)> {
+    let mut found = None;
+    let mut visit = |ports: &mut P, function: Function, id: u32| {
+        let io = function.io(ports);
+        let known = PCI_CARDS.iter().find(|card| card.0 == id).map(|card| card.1);
+        say(format_args!(
+            "PCI {:04X}:{:04X}, port {:X}h, IRQ {}{}",
+            id & 0xFFFF,
+            id >> 16,
+            io.unwrap_or(0),
+            function.irq(ports),
+            if known.is_some() { ": a network card" } else { "" }
+        ));
+        if let (Some(driver), Some(io)) = (known.filter(|&driver| wanted.takes(driver)), io)
+            && wanted.io.is_none_or(|wanted| wanted == io)
+        {
+            function.enable(ports);
+            found = Some((driver, io, wanted.irq));
+        }
+        found.is_some()
+    };
+    pci::scan(ports, &mut visit);
+    found
+}
+
+/// Puts a card on PCI to work; `None` when it does not answer.
+fn start<'a, P: Ports + 'a, M: DmaMemory<'a>>(
+    ports: P,
+    driver: Driver,
+    io: u16,
+    irq: Option<u8>,
+    memory: &mut M,
+) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
+    const PURPOSE: &str = "the network card";
+    Ok(match driver {
+        Driver::Ne2000 | Driver::Rtl8029 => {
+            match Ne2000::new(ports, io, irq, Some("RTL8029 (NE2000 on PCI)")) {
+                Ok(card) => Some(memory.place(PURPOSE, card)?),
+                Err(_) => None,
+            }
+        }
+        Driver::Rtl8139 => {
+            let region = memory.dma(PURPOSE, rtl8139::MEMORY)?;
+            match Rtl8139::new(ports, io, irq, region) {
+                Some(card) => Some(memory.place(PURPOSE, card)?),
+                None => None,
+            }
+        }
+        Driver::Pcnet => {
+            let region = memory.dma(PURPOSE, pcnet::MEMORY)?;
+            match Pcnet::new(ports, io, irq, region) {
+                Some(card) => Some(memory.place(PURPOSE, card)?),
+                None => None,
+            }
+        }
+    })
+}
+
+/// The serial line that the words after "slip" name: com1 to com4, and the speed.
+fn line<'a, 's, P: Ports, M: DmaMemory<'a>>(
+    ports: P,
+    text: &'s str,
+    mut words: core::str::SplitAsciiWhitespace<'s>,
+    memory: &mut M,
+) -> Result<Slip<'a, P>, NoCard<'s>> {
+    let name = words.next().unwrap_or("com1");
+    let number = match name.as_bytes() {
+        [c, o, m, digit @ b'1'..=b'4'] if [*c, *o, *m].eq_ignore_ascii_case(b"com") => digit - b'1',
+        _ => return Err(NoCard::Word(name)),
+    };
+    let &(io, irq) = COM_PORTS.get(usize::from(number)).ok_or(NoCard::Word(name))?;
+    let baud = match words.next() {
+        Some(word) => word.parse().map_err(|_| NoCard::Word(word))?,
+        None => MAX_BAUD,
+    };
+    let uart = Uart::new(ports, io, baud).ok_or(NoCard::NoUart(text))?;
+    Ok(Slip::new(uart, io, irq, memory)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_card() {
+        let wanted = Wanted::parse("NE2000 0x340 10").ok();
+        let wanted = wanted.map(|wanted| (wanted.driver, wanted.io, wanted.irq));
+        assert_eq!(wanted, Some((Some(Driver::Ne2000), Some(0x340), Some(10))));
+        assert_eq!(Wanted::parse("pcnet 6100h").ok().and_then(|wanted| wanted.io), Some(0x6100));
+        assert!(Wanted::parse("").is_ok_and(|wanted| wanted.takes(Driver::Pcnet)));
+        for (text, word) in [
+            ("3c501", "3c501"),
+            ("ne2000 zz", "zz"),
+            ("ne2000 300 16", "16"),
+            ("pcnet 300 9 x", "x"),
+        ] {
+            assert!(matches!(Wanted::parse(text), Err(NoCard::Word(found)) if found == word));
+        }
+    }
+}

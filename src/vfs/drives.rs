@@ -12,7 +12,7 @@ mod walk;
 
 use core::fmt;
 
-use heapless::{Deque, Vec};
+use heapless::Deque;
 
 use crate::block::partition::TableProblem;
 use crate::block::{Access, Cache, CacheSize, DiskError, DiskId, Disks};
@@ -238,11 +238,18 @@ impl<'a> Drives<'a> {
     ) -> Result<Drives<'a>, OutOfMemory> {
         let mut cache = Cache::new(disks, memory, size.cache)?;
         let mut messages = Deque::new();
-        let found: Vec<Slot, 26> = letters::assign(&mut cache, &mut messages);
+        let found = letters::assign(&mut cache, &mut messages);
         let count = found.len();
-        let mut found = found.into_iter();
-        let spare = || Slot::new(letters::FIRST, DiskId(0));
-        let slots = memory.slots("the drives", count, |_| found.next().unwrap_or_else(spare))?;
+        let slots = memory.slots("the drives", count, |at| {
+            let (letter, disk, partition) = found[at];
+            let mut slot = Slot::new(letter, disk);
+            slot.floppy = partition.is_none();
+            if let Some(partition) = partition {
+                (slot.partition, slot.start) = (partition.kind, partition.start);
+                slot.sectors = partition.sectors;
+            }
+            slot
+        })?;
         let mut drives = Drives {
             cache,
             index: Index::new(memory, size.index)?,

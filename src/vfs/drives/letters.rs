@@ -3,16 +3,10 @@
 
 use heapless::{Deque, Vec};
 
-use super::{Message, Notice, Slot};
+use super::{Message, Notice};
 use crate::block::partition::{self, Partition, Partitions, Place};
 use crate::block::{Cache, CacheError, DiskError, DiskId, DiskKind};
 use crate::vfs::path::Drive;
-
-/// The letter of the first floppy.
-pub(super) const FIRST: Drive = match Drive::new(b'A') {
-    Some(drive) => drive,
-    None => unreachable!(),
-};
 
 /// Index of the first hard disk's letter: C.
 const HARD: u8 = 2;
@@ -25,11 +19,14 @@ pub(super) fn push(messages: &mut Deque<Message, 16>, message: Message) {
     let _ = messages.push_back(message);
 }
 
-/// Drives for everything that the disks have.
-pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -> Vec<Slot, 26> {
+/// A letter and what it stands for; `None`: a floppy drive.
+pub(super) type Letter = (Drive, DiskId, Option<Partition>);
+
+/// Letters for everything that the disks have.
+pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -> Vec<Letter, 26> {
     let mut slots = Vec::new();
     floppies(cache, &mut slots);
-    let mut all = Vec::<Partition, 72>::new();
+    let mut all = Vec::<Partition, 40>::new();
     let count = cache.disks_ref().count();
     for disk in (0..count).map(DiskId) {
         let info = cache.disks_ref().info(disk);
@@ -38,7 +35,9 @@ pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -
         let problem = match partition::scan(cache, disk, info.sectors) {
             Ok((mut found, problem)) => {
                 choose_first(&mut found);
-                let _ = all.extend_from_slice(&found);
+                for partition in found {
+                    let _ = all.push(partition);
+                }
                 problem.map(Notice::Table)
             }
             Err(CacheError::Disk(error)) => Some(Notice::Unreadable(error)),
@@ -52,26 +51,20 @@ pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -
     for rank in 0..3 {
         for partition in all.iter().filter(|partition| rank_of(partition) == rank) {
             let Some(drive) = Drive::from_index(letter) else { break };
-            let slot = Slot {
-                partition: partition.kind,
-                start: partition.start,
-                sectors: partition.sectors,
-                ..Slot::new(drive, partition.disk)
-            };
-            let _ = slots.push(slot);
+            let _ = slots.push((drive, partition.disk, Some(*partition)));
             letter += 1;
         }
     }
     slots
 }
 
-fn floppies(cache: &mut Cache<'_>, slots: &mut Vec<Slot, 26>) {
+fn floppies(cache: &mut Cache<'_>, slots: &mut Vec<Letter, 26>) {
     let disks = cache.disks_ref();
     let is_floppy =
         |&disk: &DiskId| disks.info(disk).is_some_and(|info| info.kind == DiskKind::Floppy);
     for (index, disk) in (0..disks.count()).map(DiskId).filter(is_floppy).take(2).enumerate() {
         if let Some(letter) = Drive::from_index(index as u8) {
-            let _ = slots.push(Slot { floppy: true, ..Slot::new(letter, disk) });
+            let _ = slots.push((letter, disk, None));
         }
     }
 }

@@ -9,7 +9,7 @@ use heapless::Vec;
 
 use super::link::{ControlLink, DataLink, DataState};
 use super::listing::Facts;
-use super::reply::{Line, Refusal};
+use super::reply::{Line, MAX_REPLY, Refusal};
 use super::scan::Algorithm;
 use super::shared::{Activity, Event, Shared, Source, UserName, Who};
 use super::transfer::{Job, Transfer};
@@ -236,6 +236,12 @@ impl Client {
         }
         cx.shared.ports.release(self.slot);
         self.plan = DataPlan::None;
+    }
+
+    /// Whether a job may say something: no longer reply is under way, whose lines nothing may part, and
+    /// there is room.
+    pub(super) fn may_say(&self, cx: &Context<'_, '_>) -> bool {
+        self.answer.is_none() && cx.control.room() >= MAX_REPLY
     }
 
     /// The transfer under way.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::ascii;
 use super::client::{Client, Context};
-use super::reply::{Line, MAX_REPLY, Refusal};
+use super::reply::{Line, Refusal};
 use super::shared::Activity;
 use super::transfer::{Progress, close_again};
 use crate::vfs::FsError;
@@ -236,7 +236,7 @@ impl Scan {
     }
 
     fn report(&self, client: &Client, cx: &mut Context<'_, '_>) -> Progress {
-        if cx.control.room() < MAX_REPLY {
+        if !client.may_say(cx) {
             return Progress::Waiting;
         }
         let mut line = match (&self.failure, self.form) {

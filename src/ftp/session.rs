@@ -239,6 +239,11 @@ impl Session {
         if self.client.answer.is_some() || cx.control.room() < MAX_REPLY {
             return false;
         }
+        if self.client.transfer().is_some_and(|transfer| transfer.listing.on_control) {
+            // Its lines are one reply, which nothing may part.
+            self.hear_abor(cx);
+            return false;
+        }
         let read = self.pending.is_none() && self.read_line(cx);
         let Some(command) = self.pending else { return read };
         if !command.is_for_any_time() && self.client.job.is_some() {

@@ -8,7 +8,7 @@
 use super::client::{Client, Context, DataPlan};
 use super::link::{DataLink, DataState, LinkError};
 use super::listing::Listing;
-use super::reply::{Line, MAX_REPLY, Refusal};
+use super::reply::{Line, Refusal};
 use super::scan::Scan;
 use super::shared::{Activity, Direction, Event};
 use super::{lister, retrieve, store};
@@ -235,7 +235,7 @@ impl Transfer {
         client: &mut Client,
         cx: &mut Context<'_, '_>,
     ) -> Result<Progress, Refusal> {
-        if cx.control.room() < MAX_REPLY {
+        if !client.may_say(cx) {
             return Ok(Progress::Waiting);
         }
         if self.listing.on_control {
@@ -348,7 +348,7 @@ impl Transfer {
     }
 
     fn report(&mut self, client: &mut Client, cx: &mut Context<'_, '_>) -> Progress {
-        if cx.control.room() < MAX_REPLY {
+        if !client.may_say(cx) {
             return Progress::Waiting;
         }
         match self.failure {

@@ -15,6 +15,9 @@ use smoltcp::wire::*;
 
 use crate::network::{Network, Plug};
 
+/// Milliseconds of silence after which a FIN is sent again.
+const FIN_AGAIN: u64 = 3_000;
+
 /// One connection of a [`Host`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Connection(usize);
@@ -29,6 +32,8 @@ struct Stream {
     paused: bool,
     /// Whether it ever was established.
     opened: bool,
+    /// What the peer has acknowledged last, what it may be sent in return, and since when.
+    heard: Option<(u32, u32, u64)>,
 }
 
 /// What a [`Host`] does as DHCP server.
@@ -197,6 +202,7 @@ impl Host {
             closing: false,
             paused: false,
             opened: false,
+            heard: None,
         };
         self.next_stream += 1;
         self.streams.insert(self.next_stream, stream);
@@ -368,6 +374,7 @@ impl Host {
                 continue;
             }
             self.count_pong(&frame);
+            self.hear(&frame);
             self.wire.next = Some(frame);
             self.interface.poll_ingress_single(now, &mut self.wire, &mut self.sockets);
         }
@@ -388,6 +395,9 @@ impl Host {
                 }
             }
         }
+        if self.wire.medium == Medium::Ethernet {
+            self.repeat_fins();
+        }
         for _ in 0..64 {
             let sockets = &mut self.sockets;
             if self.interface.poll_egress(now, &mut self.wire, sockets)
@@ -395,6 +405,64 @@ impl Host {
             {
                 break;
             }
+        }
+    }
+
+    /// Notes where the peer of a connection is.
+    fn hear(&mut self, frame: &[u8]) {
+        let payload = frame.get(14..).unwrap_or_default();
+        let Ok(ip) = Ipv4Packet::new_checked(payload) else { return };
+        if ip.next_header() != IpProtocol::Tcp || !ip.verify_checksum() {
+            return;
+        }
+        let Ok(tcp) = TcpPacket::new_checked(ip.payload()) else { return };
+        if !tcp.verify_checksum(&ip.src_addr().into(), &ip.dst_addr().into()) || tcp.rst() {
+            return;
+        }
+        let now = self.network.now().0;
+        for stream in self.streams.values_mut() {
+            let socket = self.sockets.get::<tcp::Socket>(stream.handle);
+            let ports = (socket.local_endpoint(), socket.remote_endpoint());
+            if let (Some(local), Some(remote)) = ports
+                && (local.port, remote.port) == (tcp.dst_port(), tcp.src_port())
+            {
+                let next = tcp.seq_number() + tcp.segment_len();
+                stream.heard = Some((tcp.ack_number().0 as u32, next.0 as u32, now));
+            }
+        }
+    }
+
+    /// Sends a FIN again that was lost: after duplicate acknowledgements smoltcp 0.14 never does, when no
+    /// data is left that would go with it. Every host that users have does.
+    fn repeat_fins(&mut self) {
+        let now = self.network.now().0;
+        let mut frames = Vec::new();
+        for stream in self.streams.values_mut() {
+            let socket = self.sockets.get::<tcp::Socket>(stream.handle);
+            let waits = matches!(
+                socket.state(),
+                tcp::State::FinWait1 | tcp::State::Closing | tcp::State::LastAck
+            );
+            if !waits || socket.send_queue() > 0 {
+                continue;
+            }
+            let Some((acknowledged, next, since)) = &mut stream.heard else { continue };
+            if now < *since + FIN_AGAIN {
+                continue;
+            }
+            *since = now;
+            if let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
+            {
+                let IpAddress::Ipv4(peer) = remote.addr;
+                let from = SocketAddrV4::new(self.ip, local.port);
+                let to = SocketAddrV4::new(peer, remote.port);
+                let fin = segment(from, to, TcpControl::Fin, *acknowledged, Some(*next));
+                frames.push((peer, fin));
+            }
+        }
+        for (peer, fin) in frames {
+            // The simulated servers have one station.
+            self.inject(&self.packet(peer, crate::network::STATION, IpProtocol::Tcp, &fin));
         }
     }
 

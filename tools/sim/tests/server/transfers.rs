@@ -233,3 +233,32 @@ fn stou_finds_a_name_of_its_own_for_everybody() {
         assert_eq!(rig.get(clients[0], &format!("RETR {name}")).0, [b'0' + number as u8; 1000]);
     }
 }
+
+#[test]
+fn nothing_parts_the_lines_of_a_longer_reply() {
+    let mut rig = Boot::new().start();
+    let ftp = rig.login(0);
+    for n in 0..30 {
+        rig.expect(ftp, &format!("MKD D{n}"), "257");
+    }
+    // The end of a transfer, of a checksum, and other commands fall into the lines of STAT.
+    assert!(rig.put(ftp, "STOR F.DAT", &[1; 3000]).starts_with("226"));
+    for command in ["RETR NOFILE", "XMD5 F.DAT", "XMD5 NOFILE"] {
+        rig.send(ftp, format!("PASV\r\n{command}\r\nSTAT\r\nNOOP\r\n").as_bytes());
+        let replies: Vec<String> = (0..4).map(|_| rig.reply(ftp)).collect();
+        let status = replies.iter().find(|reply| reply.starts_with("211-")).unwrap();
+        let inner: Vec<&str> = status.lines().skip(1).collect();
+        let (last, inner) = inner.split_last().unwrap();
+        assert_eq!(*last, "211 End of status");
+        assert!(inner.iter().all(|line| line.starts_with(' ')), "{command}: {status}");
+    }
+    // And what is sent during a listing on the control connection waits for its end.
+    rig.send(ftp, b"STAT /drive_c\r\nNOOP\r\nSTAT\r\nXYZZY\r\n");
+    let listing = rig.reply(ftp);
+    assert_eq!(listing.lines().count(), 34, "{listing}");
+    assert!(listing.starts_with("213-") && listing.ends_with("213 End of status"), "{listing}");
+    assert!(listing.lines().skip(1).take(32).all(|line| line.starts_with(' ')), "{listing}");
+    for code in ["200", "211", "500"] {
+        assert!(rig.reply(ftp).starts_with(code));
+    }
+}

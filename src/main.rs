@@ -126,6 +126,9 @@ fn find_card(
 ) -> Result<&'static mut dyn Nic, CannotStart> {
     let fixed = settings.fixed_address.is_some();
     let verbose = settings.verbose;
+    if nic::is_serial(&settings.nic) {
+        pc.drain_serial();
+    }
     let mut say = |text: fmt::Arguments<'_>| {
         if verbose {
             desk.say(pc, text, Severity::Note);

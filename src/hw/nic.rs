@@ -149,6 +149,12 @@ fn port(word: &str) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok().filter(|port| (0x100..=0xFFE0).contains(port))
 }
 
+/// Whether FTPSRV_NIC asks for a serial line.
+pub fn is_serial(text: &str) -> bool {
+    let name = text.split_ascii_whitespace().next();
+    name.is_some_and(|name| name.eq_ignore_ascii_case("slip"))
+}
+
 /// Finds the card and puts it to work. `text` is FTPSRV_NIC's, empty to take any card; `fixed` says
 /// whether there is a fixed address; `say` is told of each probe.
 ///
@@ -161,8 +167,8 @@ pub fn find<'a, 's, P: Ports + Copy + 'a, M: DmaMemory<'a>>(
     memory: &mut M,
     say: &mut dyn FnMut(Arguments<'_>),
 ) -> Result<&'a mut (dyn Nic + 'a), NoCard<'s>> {
-    let mut words = text.split_ascii_whitespace();
-    if words.next().is_some_and(|word| word.eq_ignore_ascii_case("slip")) {
+    if is_serial(text) {
+        let words = text.split_ascii_whitespace();
         let line = if fixed { line(ports, text, words, memory) } else { Err(NoCard::NeedsAddress) };
         return Ok(memory.place("the serial line", line?)?);
     }
@@ -270,14 +276,14 @@ fn start<'a, P: Ports + 'a, M: DmaMemory<'a>>(
     })
 }
 
-/// The serial line that the words after "slip" name: com1 to com4, and the speed.
+/// The serial line that `words` name: slip, com1 to com4, and the speed.
 fn line<'a, 's, P: Ports, M: DmaMemory<'a>>(
     ports: P,
     text: &'s str,
     mut words: core::str::SplitAsciiWhitespace<'s>,
     memory: &mut M,
 ) -> Result<Slip<'a, P>, NoCard<'s>> {
-    let name = words.next().unwrap_or("com1");
+    let name = words.nth(1).unwrap_or("com1");
     let number = match name.as_bytes() {
         [c, o, m, digit @ b'1'..=b'4'] if [*c, *o, *m].eq_ignore_ascii_case(b"com") => digit - b'1',
         _ => return Err(NoCard::Word(name)),

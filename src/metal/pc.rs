@@ -15,6 +15,8 @@ use super::ports::IoPorts;
 use super::{interrupt, keyboard, low};
 
 const SERIAL_QUEUE: usize = 1024;
+/// Milliseconds that a full queue takes to leave, with the transmitter's own, and half as much again.
+const LAST_WORDS: u64 = 150;
 /// The RTC is read anew after so many milliseconds.
 const DATE_AGE: u64 = 200;
 
@@ -51,6 +53,14 @@ impl Pc {
     /// The display's name.
     pub fn display_name(&self) -> &'static str {
         self.display.as_ref().map_or("none", |display| display.name)
+    }
+
+    /// Waits until COM1 has sent what was said so far.
+    pub fn drain_serial(&mut self) {
+        let start = self.now();
+        while self.now().since(start) < LAST_WORDS {
+            self.poll();
+        }
     }
 
     /// Leaves COM1 to somebody else: SLIP.

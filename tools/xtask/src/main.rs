@@ -2,7 +2,7 @@
 //!
 //! Reading order: `workspace`, `process` (where things are, how others' programs are started);
 //! `setup` (what a machine needs); `kernel`, `floppy`, `disk`, `mtcp_cfg` (what is made);
-//! `emulator`, `serial`, `qmp` (the PC); then the commands `image`, `run`, `verify` with `gate` and
+//! `emulator`, `serial`, `slip`, `qmp` (the PC); then the commands `image`, `run`, `verify` with `gate` and
 //! `e2e`, `bench` and `screenshot`.
 
 mod bench;
@@ -20,6 +20,7 @@ mod run;
 mod screenshot;
 mod serial;
 mod setup;
+mod slip;
 mod verify;
 mod workspace;
 

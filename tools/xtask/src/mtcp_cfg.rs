@@ -46,6 +46,12 @@ pub fn overlay(text: &[u8], settings: &[(&str, String)]) -> Vec<u8> {
     out
 }
 
+/// As [`overlay`], for settings that `text` may say otherwise: those that have no line are added.
+pub fn defaults(text: &[u8], settings: &[(&str, String)]) -> Vec<u8> {
+    let missing = settings.iter().filter(|(name, _)| value(text, name).is_none());
+    overlay(text, &missing.cloned().collect::<Vec<_>>())
+}
+
 fn setting((name, value): &(&str, String)) -> Vec<u8> {
     format!("{name} {value}\r\n").into_bytes()
 }

@@ -16,7 +16,7 @@ use clap::Args;
 use crate::emulator::{Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
 use crate::process::Running;
 use crate::serial::Serial;
-use crate::{disk, image, mtcp_cfg, setup, workspace};
+use crate::{disk, image, mtcp_cfg, setup, slip, workspace};
 
 /// The guest's line that says it accepts connections.
 pub const READY: &str = "FTPSRV READY ";
@@ -131,6 +131,10 @@ impl Options {
             emulator.arguments.iter().for_each(|word| println!("{}", word.to_string_lossy()));
             return Ok(ExitCode::SUCCESS);
         }
+        ensure!(
+            self.nic != "slip" || self.emulator == Emulator::Dosbox,
+            "--nic slip goes with --emulator dosbox"
+        );
         self.check_ports()?;
         self.tell_limits();
         let is_output = matches!(emulator.com1, Com1::Output);
@@ -152,8 +156,9 @@ impl Options {
     fn tell_limits(&self) {
         match self.emulator {
             Emulator::Qemu => (),
+            Emulator::Dosbox if self.nic == "slip" => (),
             Emulator::Dosbox => {
-                eprintln!("DOSBox has no network card: the server boots, and nobody can reach it");
+                eprintln!("DOSBox has no network card: `--nic slip` serves over its COM1");
             }
             Emulator::Bochs => eprintln!(
                 "Bochs forwards five ports at most: use active mode (curl -P -). Its screen is VNC's \
@@ -225,6 +230,12 @@ impl Options {
         }
     }
 
+    /// The config with what the emulator's network needs.
+    fn overlay(&self, config: &[u8]) -> Vec<u8> {
+        let config = mtcp_cfg::overlay(config, &self.settings());
+        if self.nic == "slip" { mtcp_cfg::defaults(&config, &slip::settings()) } else { config }
+    }
+
     /// The floppy's image, its config and the users on it.
     fn make_floppy(&self, dir: &Path) -> Result<(PathBuf, Vec<u8>, Vec<String>)> {
         let floppy = dir.join("ftpsrv.img");
@@ -235,7 +246,7 @@ impl Options {
             let Ok(config) = volume.read("/MTCP.CFG") else {
                 return Ok((floppy, Vec::new(), Vec::new()));
             };
-            let config = mtcp_cfg::overlay(&config, &self.settings());
+            let config = self.overlay(&config);
             volume.write("/MTCP.CFG", &config)?;
             let passwords = volume.read("/FTPPASS.TXT").unwrap_or_default();
             return Ok((floppy, config, image::users(&passwords)));
@@ -251,7 +262,7 @@ impl Options {
         if let Err(mistakes) = image::check(&config, &passwords) {
             eprintln!("{mistakes}");
         }
-        let config = mtcp_cfg::overlay(&config, &self.settings());
+        let config = self.overlay(&config);
         image::floppy(&image::build_kernel()?, &config, &passwords, &floppy)?;
         Ok((floppy, config, image::users(&passwords)))
     }

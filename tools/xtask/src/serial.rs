@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::emulator::Com1;
 use crate::process::Running;
+use crate::slip::Gateway;
 
 /// More than this from one guest is a guest gone mad: the rest is read and dropped.
 const LIMIT: usize = 100_000_000;
@@ -19,11 +20,6 @@ pub struct Serial {
 }
 
 impl Serial {
-    /// Follows an emulator whose COM1 is its standard output.
-    pub fn follow(running: &mut Running) -> Result<Serial> {
-        Serial::open(running, Com1::Output, None)
-    }
-
     /// Follows an emulator's COM1; `log` gets a copy.
     pub fn open(running: &mut Running, com1: Com1, log: Option<File>) -> Result<Serial> {
         let source: Box<dyn Read + Send> = match com1 {
@@ -32,8 +28,20 @@ impl Serial {
             }
             Com1::File(path) => Box::new(Tail(File::open(path)?)),
             Com1::Socket(listener) => Box::new(Late { listener, stream: None }),
+            Com1::Slip(gateway) => return Ok(Serial::forward(gateway)),
         };
         Ok(Serial::read(source, log))
+    }
+
+    /// Forwards ports over the line in a thread of its own.
+    fn forward(gateway: Gateway) -> Serial {
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            if let Err(error) = gateway.run(sender.clone()) {
+                let _ = sender.send(format!("The serial line ends: {error:#}"));
+            }
+        });
+        Serial { lines }
     }
 
     /// Reads on in a thread of its own, so that the guest never waits for us.

@@ -69,7 +69,7 @@ impl Options {
         // First, because a machine that lacks something should say so before minutes have passed.
         let toolchain = if wants(Part::Kernel) || wants(Part::E2e) {
             setup::programs(setup::DISK_TOOLS)?;
-            setup::programs(&[setup::QEMU])?;
+            setup::programs(&[setup::QEMU, setup::DOSBOX])?;
             setup::programs(setup::TEST_TOOLS)?;
             Some(setup::build()?)
         } else {

@@ -2,6 +2,5 @@
 
 pub mod bus;
 pub mod dp8390;
-pub mod ide;
 
 pub use bus::{Device, PortBus};

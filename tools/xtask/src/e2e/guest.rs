@@ -11,12 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Stage, ports};
 use crate::disk::{self, Layout, Volume};
-use crate::emulator::{Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
+use crate::emulator::{Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
 use crate::process::Running;
 use crate::qmp::Qmp;
 use crate::run::READY;
 use crate::serial::Serial;
-use crate::{mtcp_cfg, workspace};
+use crate::{mtcp_cfg, slip, workspace};
 
 /// MTCP.CFG of the guests, before the ports are set.
 pub const CONFIG: &str = "HOSTNAME ftpsrv\r\nFTPSRV_PASSWORD_FILE A:\\FTPPASS.TXT\r\n\
@@ -37,6 +37,7 @@ pub fn passwords() -> Result<Vec<u8>> {
 /// What to boot.
 #[derive(Clone)]
 pub struct Setup {
+    pub emulator: Emulator,
     pub machine: Machine,
     pub cpu: &'static str,
     pub memory_mb: u32,
@@ -53,6 +54,7 @@ impl Setup {
     /// The machine of the product's promise, with these disks.
     pub fn with_disks(disks: &[Layout]) -> Result<Setup> {
         Ok(Setup {
+            emulator: Emulator::Qemu,
             machine: Machine::Pc,
             cpu: "486",
             memory_mb: 4,
@@ -96,6 +98,8 @@ impl Guest {
         fill(&disks, &dir)?;
         let (port, passive) = ports::free(PASSIVE_PORTS)?;
         let config = mtcp_cfg::overlay(setup.config.as_bytes(), &passive.nat_settings());
+        let line = if setup.nic == "slip" { slip::settings() } else { Vec::new() };
+        let config = mtcp_cfg::defaults(&config, &line);
         let floppy = floppy(stage, &dir, &config, setup.passwords.as_deref())?;
         let mut forwards = vec![(port, 21)];
         forwards.extend(passive.ports().map(|port| (port, port)));
@@ -113,13 +117,18 @@ impl Guest {
             serial_log: Some(dir.join("serial.log")),
             control: Some(dir.join("qmp")),
         };
-        let running = start_qemu(&pc, &dir)?;
-        Guest::listen(running, dir, port, disks)
+        let (running, serial) = start(&pc, setup.emulator, &dir)?;
+        Guest::listen(running, serial, dir, port, disks)
     }
 
-    fn listen(mut running: Running, dir: PathBuf, port: u16, disks: Vec<Volume>) -> Result<Guest> {
+    fn listen(
+        running: Running,
+        serial: Serial,
+        dir: PathBuf,
+        port: u16,
+        disks: Vec<Volume>,
+    ) -> Result<Guest> {
         let started = Instant::now();
-        let serial = Serial::follow(&mut running)?;
         Ok(Guest { running, serial, log: RefCell::default(), started, dir, port, disks })
     }
 
@@ -158,8 +167,9 @@ impl Guest {
                     bail!("no {what} within {limit:?}; COM1 said:\n{}", self.said())
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    let errors = fs::read_to_string(self.dir.join("qemu.log")).unwrap_or_default();
-                    bail!("QEMU ended: {errors}; COM1 said:\n{}", self.said())
+                    let errors =
+                        fs::read_to_string(self.dir.join("emulator.log")).unwrap_or_default();
+                    bail!("the emulator ended: {errors}; COM1 said:\n{}", self.said())
                 }
             }
         }
@@ -217,11 +227,15 @@ fn floppy(stage: &Stage, dir: &Path, config: &[u8], passwords: Option<&[u8]>) ->
     Ok(image)
 }
 
-fn start_qemu(pc: &Pc, dir: &Path) -> Result<Running> {
-    let qemu = pc.invocation(Emulator::Qemu, dir)?;
-    let errors = fs::File::create(dir.join("qemu.log"))?;
-    Running::start(&qemu.program, |command| {
-        command.args(qemu.arguments).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::from(errors));
-    })
+fn start(pc: &Pc, emulator: Emulator, dir: &Path) -> Result<(Running, Serial)> {
+    let invocation = pc.invocation(emulator, dir)?;
+    let errors = fs::File::create(dir.join("emulator.log"))?;
+    let is_output = matches!(invocation.com1, Com1::Output);
+    let mut running = Running::start(&invocation.program, |command| {
+        command.args(invocation.arguments).stdin(Stdio::null());
+        command.stdout(if is_output { Stdio::piped() } else { Stdio::null() });
+        command.stderr(Stdio::from(errors));
+    })?;
+    let serial = Serial::open(&mut running, invocation.com1, None)?;
+    Ok((running, serial))
 }

@@ -1,4 +1,5 @@
-//! DOSBox: the only true 386 among the emulators. Disks through INT 13h alone, and no network card.
+//! DOSBox: the only true 386 among the emulators. Disks through INT 13h alone, and no
+//! network card: SLIP over COM1.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use super::{Com1, Display, Invocation, Pc, Speed, geometry};
+use super::{Com1, Display, Invocation, Network, Pc, Speed, geometry};
+use crate::slip::{self, Gateway};
 
 pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
     ensure!(pc.disks.len() <= 2, "with DOSBox, two hard disks are the most");
@@ -16,8 +18,16 @@ pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
     let settings = dir.join("dosbox.conf");
     fs::write(&settings, conf(pc, listener.local_addr()?.port())?)?;
     let mut arguments = vec!["-conf".into(), settings.into()];
+    let com1 = match &pc.network {
+        Network::User(user) if pc.nic == "slip" => Com1::Slip(Gateway {
+            listener,
+            guest: user.fixed.map_or(slip::GUEST, |fixed| fixed.0),
+            forwards: user.forwards.clone(),
+        }),
+        _ => Com1::Socket(listener),
+    };
     if pc.display != Display::None {
-        return Ok(Invocation { program, arguments, com1: Com1::Socket(listener) });
+        return Ok(Invocation { program, arguments, com1 });
     }
     let mut headless = vec![
         "SDL_VIDEODRIVER=dummy".into(),
@@ -26,7 +36,7 @@ pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
     ];
     headless.append(&mut arguments);
     let program = crate::process::find("env").unwrap_or_else(|| "/usr/bin/env".into());
-    Ok(Invocation { program, arguments: headless, com1: Com1::Socket(listener) })
+    Ok(Invocation { program, arguments: headless, com1 })
 }
 
 fn conf(pc: &Pc, port: u16) -> Result<String> {

@@ -16,6 +16,8 @@ use clap::ValueEnum;
 
 pub use display::Display;
 
+use crate::slip::Gateway;
+
 /// Which emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Emulator {
@@ -110,6 +112,8 @@ pub enum Com1 {
     File(PathBuf),
     /// A socket that it connects to.
     Socket(TcpListener),
+    /// A serial line to the network of this machine, over such a socket.
+    Slip(Gateway),
 }
 
 impl Emulator {

@@ -198,10 +198,20 @@ fn show_drives(pc: &mut Pc, desk: &mut Desk<'static>, drives: &mut Drives<'_>) {
                 ),
                 Severity::Note,
             ),
+            // Why it is not mounted was among the messages.
+            None if info.problem.is_some() => {}
             None => desk.say(pc, format_args!("Drive {}: removable", info.letter), Severity::Note),
         }
     }
+    let is_fixed = |drive: Drive| drive.index() >= 2 && drives.info(drive).is_some();
+    if !(0..26).filter_map(Drive::from_index).any(is_fixed) {
+        desk.say(pc, format_args!("{NO_HARD_DISK}"), Severity::Warning);
+    }
 }
+
+/// What to do about a PC that can serve its floppies alone.
+const NO_HARD_DISK: &str = "Warning: no hard disk with a FAT partition found, so only floppies are served. \
+     Check the disk's cables and its entry in the BIOS setup; a new disk needs FDISK and FORMAT first";
 
 /// What is wrong with disks.
 fn show_messages(pc: &mut Pc, desk: &mut Desk<'static>, drives: &mut Drives<'_>) {

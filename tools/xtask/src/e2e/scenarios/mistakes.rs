@@ -17,7 +17,7 @@ pub fn all() -> Vec<Scenario> {
         ("no password file", no_passwords, &["FTPPASS.TXT"]),
         ("a wrong line in the password file", wrong_user, &["FTPPASS.TXT", "line 2"]),
         ("no network card", no_card, &["network card"]),
-        ("no disk", no_disk, &["disk"]),
+        ("no disk", no_disk, &["no hard disk", "fdisk", "floppies"]),
     ];
     let scenario = |(name, setup, words): Case| {
         Scenario::new(format!("says what is wrong: {name}"), move |stage: &Stage, name: &str| {

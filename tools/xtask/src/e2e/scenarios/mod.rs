@@ -2,6 +2,7 @@
 
 mod boot;
 mod disks;
+mod manual;
 mod mistakes;
 mod sessions;
 mod tools;
@@ -15,7 +16,7 @@ use crate::disk::{Fat, Layout, Maker, Volume};
 
 /// Every scenario, the long ones first so that none is left alone at the end.
 pub fn all() -> Vec<Scenario> {
-    [disks::all(), sessions::all(), tools::all(), boot::all(), mistakes::all()]
+    [disks::all(), sessions::all(), tools::all(), boot::all(), manual::all(), mistakes::all()]
         .into_iter()
         .flatten()
         .collect()

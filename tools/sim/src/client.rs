@@ -283,6 +283,11 @@ impl Host {
         Some(String::from_utf8_lossy(&line).into_owned())
     }
 
+    /// When the last segment came, milliseconds since the start.
+    pub fn last_heard(&self, connection: Connection) -> Option<u64> {
+        self.streams[&connection.0].heard.map(|(_, _, since)| since)
+    }
+
     /// Leaves received bytes in the socket, so that its window closes; or takes them again.
     pub fn pause(&mut self, connection: Connection, paused: bool) {
         self.stream(connection).paused = paused;

@@ -60,6 +60,26 @@
 //! | Alt-H: help | src/console/tests.rs help_names_every_key_and_any_key_leaves_it |
 //! | Alt-S: statistics; Alt-U of later builds: users | src/console/tests.rs pages_of_the_servers_are_asked_for_and_filled |
 //! | Alt-X and Ctrl-C: exit | src/console/tests.rs the_end_stays_on_the_screen |
+//!
+//! # The whole server
+//!
+//! | promise | test |
+//! |---|---|
+//! | Up to 10 clients at once; one more is told 421 | tools/sim/tests/server/commands.rs ten_clients_are_served_and_the_eleventh_is_told_421 |
+//! | Sessions time out, checked within 10 seconds | tools/sim/tests/server/sessions.rs an_idle_session_ends_within_ten_seconds_of_its_time |
+//! | A transfer that goes on keeps its session | tools/sim/tests/server/sessions.rs a_transfer_that_goes_on_is_no_idleness |
+//! | FTPSRV_PASV_BASE and FTPSRV_PASV_PORTS: ports in turn, at once after the last transfer | tools/sim/tests/server/connections.rs pasv_right_after_226_works_five_hundred_times |
+//! | No port that is in use is given out | tools/sim/tests/server/connections.rs a_passive_port_in_use_is_given_to_nobody_else |
+//! | FTPSRV_EXT_IPADDR for clients from outside | tools/sim/tests/server/connections.rs clients_from_outside_get_the_firewalls_address_and_neighbours_ours |
+//! | Active connections come from the port below the control port | tools/sim/tests/server/connections.rs active_mode_connects_to_the_client_from_the_port_below |
+//! | FTPSRV_MOTD_FILE is shown at login, 600 bytes and more | tools/sim/tests/server/starting.rs a_long_motd_is_shown_whole |
+//! | FTPSRV_LOG_FILE has date, time, client, user and event | tools/sim/tests/server/log.rs everything_that_happens_is_in_the_log_with_date_client_and_user |
+//! | FTPSRV_EXCLUDE_DRIVES hides drives | tools/sim/tests/server/starting.rs excluded_drives_are_not_served |
+//! | Errors of the configuration stop the start with file, line and range | tools/sim/tests/server/starting.rs a_wrong_line_is_named_with_its_number_value_and_range |
+//! | Too much for the memory is said at the start | tools/sim/tests/server/starting.rs too_little_memory_is_said_with_figures_and_what_to_lower |
+//! | Ending: no new clients, transfers get 10 seconds | tools/sim/tests/server/console.rs transfers_may_finish_and_nobody_new_is_let_in |
+//! | Ending: what does not finish is cut off | tools/sim/tests/server/console.rs a_transfer_that_does_not_finish_is_cut_off_after_ten_seconds |
+//! | A beep for each login | tools/sim/tests/server/console.rs the_login_beep_keeps_nobody_waiting |
 
 use std::path::Path;
 

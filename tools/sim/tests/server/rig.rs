@@ -228,20 +228,29 @@ impl Rig {
         let count = ftpsrv::block::Disks::count(&self.disks);
         let busy = (0..count.into()).map(|disk| self.disks.with(disk, |disk| disk.busy_ms)).sum();
         let spent = busy - std::mem::replace(&mut self.busy_ms, busy);
-        self.advance(spent);
+        // The others' time goes on.
+        for _ in 0..spent {
+            self.poll_hosts();
+            self.advance(1);
+        }
     }
 
     /// One millisecond, or more where the disks are slow.
     pub fn step(&mut self) {
+        let start = self.now();
         for _ in 0..TURNS {
-            if !self.ended {
+            if !self.ended && self.now() == start {
                 self.turn();
             }
         }
+        self.poll_hosts();
+        self.advance(1);
+    }
+
+    fn poll_hosts(&mut self) {
         for host in &mut self.hosts {
             host.poll();
         }
-        self.advance(1);
     }
 
     /// Lets time pass.

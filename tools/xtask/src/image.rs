@@ -11,14 +11,17 @@ use ftpsrv::config::{Message, Password, Settings, Severity, Users};
 
 use crate::floppy::FloppySize;
 use crate::kernel::Kernel;
-use crate::{floppy, kernel, mtcp_cfg, setup, workspace};
+use crate::{floppy, hard_disk, kernel, mtcp_cfg, setup, workspace};
 
 /// Make a boot floppy
 #[derive(Args)]
 pub struct Options {
     /// Where ftpsrv.img goes
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "hdd_image")]
+    out: Option<PathBuf>,
+    /// Make a bootable hard disk or CompactFlash image: a FAT16 partition that is also served as C:
+    #[arg(long, value_name = "FILE")]
+    hdd_image: Option<PathBuf>,
     /// Put on the floppy as MTCP.CFG
     #[arg(long, value_name = "FILE", conflicts_with = "ip")]
     config: Option<PathBuf>,
@@ -71,10 +74,17 @@ impl Options {
         let (config, passwords) = self.files()?;
         check(&config, &passwords).map_err(|mistakes| anyhow::anyhow!(mistakes))?;
         let kernel = build_kernel()?;
-        fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
-        let image = self.out.join("ftpsrv.img");
-        write_floppy(&kernel, self.floppy_size, &config, &passwords, &image)?;
-        println!("{}", image.display());
+        if let Some(out) = &self.out {
+            fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+            let image = out.join("ftpsrv.img");
+            write_floppy(&kernel, self.floppy_size, &config, &passwords, &image)?;
+            println!("{}", image.display());
+        }
+        if let Some(image) = &self.hdd_image {
+            setup::programs(setup::DISK_TOOLS)?;
+            hard_disk::make(&kernel, image, &config, &passwords)?;
+            println!("{}", image.display());
+        }
         eprintln!(
             "kernel: {} bytes of file; {} bytes of memory for code, static data and stack",
             kernel.flat.len(),

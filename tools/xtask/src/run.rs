@@ -50,6 +50,10 @@ pub struct Options {
     /// A boot floppy made earlier, instead of a fresh one; a copy of it is booted
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "passwords"])]
     floppy: Option<PathBuf>,
+    /// Boot from the first --hdd, one of `cargo xtask image --hdd-image`; its MTCP.CFG gets what the
+    /// emulator's network needs
+    #[arg(long, requires = "hdd", conflicts_with_all = ["floppy", "config", "passwords"])]
+    no_floppy: bool,
     /// Put on the floppy as MTCP.CFG
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -237,19 +241,16 @@ impl Options {
     }
 
     /// The floppy's image, its config and the users on it.
-    fn make_floppy(&self, dir: &Path) -> Result<(PathBuf, Vec<u8>, Vec<String>)> {
+    fn make_floppy(&self, dir: &Path) -> Result<(Option<PathBuf>, Vec<u8>, Vec<String>)> {
+        if let (true, Some(disk)) = (self.no_floppy, self.hdd.first()) {
+            let (config, users) = self.adopt(&disk::Volume { image: disk.clone(), start: 63 })?;
+            return Ok((None, config, users));
+        }
         let floppy = dir.join("ftpsrv.img");
         if let Some(given) = &self.floppy {
             fs::copy(given, &floppy).with_context(|| given.display().to_string())?;
-            let volume = disk::Volume { image: floppy.clone(), start: 0 };
-            // A floppy without MTCP.CFG is booted as it is: the server says what lacks.
-            let Ok(config) = volume.read("/MTCP.CFG") else {
-                return Ok((floppy, Vec::new(), Vec::new()));
-            };
-            let config = self.overlay(&config);
-            volume.write("/MTCP.CFG", &config)?;
-            let passwords = volume.read("/FTPPASS.TXT").unwrap_or_default();
-            return Ok((floppy, config, image::users(&passwords)));
+            let (config, users) = self.adopt(&disk::Volume { image: floppy.clone(), start: 0 })?;
+            return Ok((Some(floppy), config, users));
         }
         let read = |file: &Path| fs::read(file).with_context(|| file.display().to_string());
         let config = match &self.config {
@@ -264,7 +265,17 @@ impl Options {
         }
         let config = self.overlay(&config);
         image::floppy(&image::build_kernel()?, &config, &passwords, &floppy)?;
-        Ok((floppy, config, image::users(&passwords)))
+        Ok((Some(floppy), config, image::users(&passwords)))
+    }
+
+    /// Puts what the network needs on a volume made earlier.
+    fn adopt(&self, volume: &disk::Volume) -> Result<(Vec<u8>, Vec<String>)> {
+        // Without MTCP.CFG it is booted as it is: the server says what lacks.
+        let Ok(config) = volume.read("/MTCP.CFG") else { return Ok((Vec::new(), Vec::new())) };
+        let config = self.overlay(&config);
+        volume.write("/MTCP.CFG", &config)?;
+        let passwords = volume.read("/FTPPASS.TXT").unwrap_or_default();
+        Ok((config, image::users(&passwords)))
     }
 
     fn check_ports(&self) -> Result<()> {

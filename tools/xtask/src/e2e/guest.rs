@@ -16,7 +16,7 @@ use crate::process::Running;
 use crate::qmp::Qmp;
 use crate::run::READY;
 use crate::serial::Serial;
-use crate::{mtcp_cfg, slip, workspace};
+use crate::{hard_disk, mtcp_cfg, slip, workspace};
 
 /// MTCP.CFG of the guests, before the ports are set.
 pub const CONFIG: &str = "HOSTNAME ftpsrv\r\nFTPSRV_PASSWORD_FILE A:\\FTPPASS.TXT\r\n\
@@ -45,6 +45,8 @@ pub struct Setup {
     pub speed: Speed,
     /// One disk each.
     pub disks: Vec<Layout>,
+    /// Boots from a hard disk, which comes before the others, instead of the floppy.
+    pub from_disk: bool,
     pub config: String,
     /// `None`: no such file on the floppy.
     pub passwords: Option<Vec<u8>>,
@@ -61,6 +63,7 @@ impl Setup {
             nic: "ne2k_isa",
             speed: Speed::Full,
             disks: disks.to_vec(),
+            from_disk: false,
             config: CONFIG.into(),
             passwords: Some(passwords()?),
         })
@@ -92,7 +95,7 @@ impl Guest {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir)?;
         let disks = setup.disks.iter().enumerate();
-        let disks = disks
+        let mut disks = disks
             .map(|(index, layout)| disk::make(&dir.join(format!("disk{index}.img")), *layout))
             .collect::<Result<Vec<Volume>>>()?;
         fill(&disks, &dir)?;
@@ -100,7 +103,15 @@ impl Guest {
         let config = mtcp_cfg::overlay(setup.config.as_bytes(), &passive.nat_settings());
         let line = if setup.nic == "slip" { slip::settings() } else { Vec::new() };
         let config = mtcp_cfg::defaults(&config, &line);
-        let floppy = floppy(stage, &dir, &config, setup.passwords.as_deref())?;
+        let passwords = setup.passwords.as_deref();
+        let floppy = if setup.from_disk {
+            let image = dir.join("boot.img");
+            let volume = hard_disk::make(&stage.kernel, &image, &config, passwords.unwrap_or(b""))?;
+            disks.insert(0, volume);
+            None
+        } else {
+            Some(floppy(stage, &dir, &config, passwords)?)
+        };
         let mut forwards = vec![(port, 21)];
         forwards.extend(passive.ports().map(|port| (port, port)));
         let network = UserNetwork { fixed: mtcp_cfg::fixed_address(&config), forwards };

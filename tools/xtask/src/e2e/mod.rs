@@ -22,6 +22,8 @@ use crate::{image, workspace};
 
 /// What all scenarios share.
 pub struct Stage {
+    /// What is tested.
+    pub kernel: Kernel,
     /// A floppy with the kernel, to copy.
     pub floppy: PathBuf,
     /// Where scenarios keep their files.
@@ -34,7 +36,7 @@ impl Stage {
         let dir = workspace::scratch(name)?;
         let floppy = dir.join("floppy.img");
         image::floppy(kernel, guest::CONFIG.as_bytes(), &guest::passwords()?, &floppy)?;
-        Ok(Stage { floppy, dir })
+        Ok(Stage { kernel: kernel.clone(), floppy, dir })
     }
 }
 

@@ -33,16 +33,21 @@ pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
 fn bochsrc(pc: &Pc, share: &Path, com1: &Path, dir: &Path) -> Result<String> {
     // It has none older than a Pentium.
     let cpu = if pc.cpu == "486" { "pentium" } else { &pc.cpu };
+    let boot = match &pc.floppy {
+        Some(floppy) => {
+            format!("floppya: 1_44=\"{}\", status=inserted\nboot: floppy", floppy.display())
+        }
+        None => "boot: disk".to_owned(),
+    };
     let mut text = format!(
         "megs: {}\nromimage: file={share}/BIOS-bochs-latest\n\
          vgaromimage: file={share}/VGABIOS-lgpl-latest\n\
          cpu: model={cpu}, count=1, ips=50000000, reset_on_triple_fault=0\n\
-         floppya: 1_44=\"{}\", status=inserted\nboot: floppy\n\
+         {boot}\n\
          com1: enabled=1, mode=file, dev={}\nlog: {}\n\
          display_library: rfb, options=\"timeout=0\"\nsound: waveoutdrv=dummy\n\
          panic: action=fatal\nerror: action=ignore\ninfo: action=ignore\n",
         pc.memory_mb,
-        pc.floppy.display(),
         com1.display(),
         dir.join("bochs.log").display(),
         share = share.display(),

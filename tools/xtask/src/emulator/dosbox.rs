@@ -58,6 +58,9 @@ fn conf(pc: &Pc, port: u16) -> Result<String> {
         let name = disk.display();
         writeln!(text, "imgmount {number} \"{name}\" -size 512,63,16,{cylinders} -t hdd -fs none")?;
     }
-    writeln!(text, "boot \"{}\" -l a", pc.floppy.display())?;
+    match &pc.floppy {
+        Some(floppy) => writeln!(text, "boot \"{}\" -l a", floppy.display())?,
+        None => writeln!(text, "boot -l c")?,
+    }
     Ok(text)
 }

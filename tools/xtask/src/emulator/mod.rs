@@ -88,7 +88,8 @@ pub struct Pc {
     pub nic: String,
     pub network: Network,
     pub speed: Speed,
-    pub floppy: PathBuf,
+    /// `None`: it boots from its first hard disk.
+    pub floppy: Option<PathBuf>,
     pub disks: Vec<PathBuf>,
     pub display: Display,
     /// COM1's output, besides the emulator's standard output.

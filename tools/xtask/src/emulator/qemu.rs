@@ -13,8 +13,11 @@ pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     let machine = if pc.machine == Machine::Pc { "pc" } else { "isapc" };
     // Without -nodefaults the machine would have a card and a CD-ROM drive that nobody asked for.
     line.words(&["-nodefaults", "-machine", machine, "-cpu", &pc.cpu]);
-    line.words(&["-m", &pc.memory_mb.to_string(), "-vga", "std", "-boot", "a"]);
-    line.drive("if=floppy,index=0,format=raw,file=", &pc.floppy);
+    let boot = if pc.floppy.is_some() { "a" } else { "c" };
+    line.words(&["-m", &pc.memory_mb.to_string(), "-vga", "std", "-boot", boot]);
+    if let Some(floppy) = &pc.floppy {
+        line.drive("if=floppy,index=0,format=raw,file=", floppy);
+    }
     if pc.disks.len() > 4 {
         bail!("a PC has room for four hard disks, and {} were given", pc.disks.len());
     }
@@ -156,7 +159,7 @@ mod tests {
             nic: "ne2k_isa".into(),
             network: Network::User(UserNetwork { fixed: None, forwards: vec![(2121, 21)] }),
             speed: Speed::Full,
-            floppy: PathBuf::from("/tmp/a,b.img"),
+            floppy: Some(PathBuf::from("/tmp/a,b.img")),
             disks: vec![PathBuf::from("/tmp/c.img")],
             display: Display::None,
             serial_log: None,

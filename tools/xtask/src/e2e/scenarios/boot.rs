@@ -26,6 +26,9 @@ pub fn all() -> Vec<Scenario> {
             up_and_down(stage, name, &Setup { machine, cpu, nic, ..Setup::with_disks(&[DISK])? })
         }));
     }
+    all.push(Scenario::new("boot from a hard disk", |stage: &Stage, name: &str| {
+        up_and_down(stage, name, &Setup { from_disk: true, ..Setup::with_disks(&[])? })
+    }));
     all.push(Scenario::new("a true 386 over a serial line", over_a_serial_line));
     all
 }

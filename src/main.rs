@@ -12,7 +12,7 @@ mod metal;
 use core::fmt;
 
 use ftpsrv::block::{DiskId, Disks};
-use ftpsrv::config::{Settings, Severity};
+use ftpsrv::config::{ConsoleDevice, Settings, Severity};
 use ftpsrv::hw::{nic, uart};
 use ftpsrv::memory::{Memory, OutOfMemory};
 use ftpsrv::net::nic::Nic;
@@ -57,8 +57,9 @@ fn serve(mut pc: Pc, mut desk: Desk<'static>, mut arena: Arena) -> ! {
         &mut pc,
         format_args!(
             "FTPSRV {}: an FTP server for PCs of the DOS era\n\
-             Memory free: {} KB conventional, {} KB extended. Display: {display}",
+             CPU: {}. Memory free: {} KB conventional, {} KB extended. Display: {display}",
             env!("CARGO_PKG_VERSION"),
+            metal::cpu::class(),
             low / 1024,
             high / 1024,
         ),
@@ -126,6 +127,10 @@ fn find_card(
 ) -> Result<&'static mut dyn Nic, CannotStart> {
     let fixed = settings.fixed_address.is_some();
     let verbose = settings.verbose;
+    if settings.console == ConsoleDevice::Serial {
+        pc.listen_to_serial();
+        desk.show_pages_on_serial();
+    }
     if nic::is_serial(&settings.nic) {
         pc.drain_serial();
     }

@@ -12,5 +12,5 @@ mod value;
 pub mod zone;
 
 pub use report::{Invalid, Message, Severity};
-pub use settings::Settings;
+pub use settings::{ConsoleDevice, Settings};
 pub use users::{Password, User, Users};

@@ -9,6 +9,7 @@
 pub mod bios;
 pub mod bios_disk;
 pub mod clock;
+pub mod cpu;
 pub mod disks;
 pub mod display;
 pub mod dma;

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use ftpsrv::console::{Key, TextScreen};
+use ftpsrv::console::{Key, SerialKeys, TextScreen};
 use ftpsrv::hw::ports::Ports;
 use ftpsrv::hw::uart::{self, Uart};
 use ftpsrv::hw::{pit, rtc, speaker};
@@ -14,9 +14,10 @@ use super::display::Display;
 use super::ports::IoPorts;
 use super::{interrupt, keyboard, low};
 
-const SERIAL_QUEUE: usize = 1024;
+/// A page of figures fits.
+const SERIAL_QUEUE: usize = 1536;
 /// Milliseconds that a full queue takes to leave, with the transmitter's own, and half as much again.
-const LAST_WORDS: u64 = 150;
+const LAST_WORDS: u64 = 200;
 /// The RTC is read anew after so many milliseconds.
 const DATE_AGE: u64 = 200;
 
@@ -31,6 +32,8 @@ pub struct Pc {
     date: Option<(Millis, DateTime)>,
     /// Something ends a HLT within milliseconds.
     wakes: bool,
+    /// Keys come from COM1 too.
+    keys: Option<SerialKeys>,
 }
 
 impl Pc {
@@ -47,12 +50,18 @@ impl Pc {
             queue_len: 0,
             date: None,
             wakes: interrupt::start_rtc(),
+            keys: None,
         }
     }
 
     /// The display's name.
     pub fn display_name(&self) -> &'static str {
         self.display.as_ref().map_or("none", |display| display.name)
+    }
+
+    /// Takes keys from a terminal on COM1, besides the keyboard's.
+    pub fn listen_to_serial(&mut self) {
+        self.keys = Some(SerialKeys::default());
     }
 
     /// Waits until COM1 has sent what was said so far.
@@ -102,6 +111,13 @@ impl Machine for Pc {
     }
 
     fn key(&mut self) -> Option<Key> {
+        if let (Some(keys), Some(serial)) = (&mut self.keys, &mut self.serial) {
+            while let Some((byte, _)) = serial.get() {
+                if let Some(key) = keys.push(byte) {
+                    return Some(key);
+                }
+            }
+        }
         keyboard::key()
     }
 

@@ -32,6 +32,8 @@ pub struct Desk<'a> {
     console: Console<'a>,
     log: Option<LogFile<'a>>,
     refreshed: Millis,
+    /// Pages go to COM1, too, when a key asks for them.
+    serial_pages: bool,
 }
 
 /// What the console's pages show.
@@ -59,7 +61,7 @@ impl<'a> Desk<'a> {
     ) -> Result<Desk<'a>, OutOfMemory> {
         let mut console = Console::new(memory.bytes("the screen's log", SCROLL_BACK)?);
         console.redraw(machine.screen());
-        Ok(Desk { console, log: None, refreshed: Millis::default() })
+        Ok(Desk { console, log: None, refreshed: Millis::default(), serial_pages: false })
     }
 
     /// Appends to the log file at `path` from now on.
@@ -73,6 +75,11 @@ impl<'a> Desk<'a> {
     ) -> Result<(), OutOfMemory> {
         self.log = Some(LogFile::new(path, memory.bytes("the log file", LOG_BUFFER)?));
         Ok(())
+    }
+
+    /// Shows pages on COM1 as well: there may be no screen.
+    pub fn show_pages_on_serial(&mut self) {
+        self.serial_pages = true;
     }
 
     /// Says a line on screen and COM1, for each line of `text`.
@@ -216,7 +223,13 @@ impl<'a> Desk<'a> {
         while let Some(key) = machine.key() {
             match self.console.key(machine.screen(), key) {
                 Action::None => {}
-                Action::Fill(page) => self.show(machine, page, figures),
+                Action::Fill(page) => {
+                    self.show(machine, page, figures);
+                    if self.serial_pages {
+                        // Writing to COM1 cannot fail.
+                        let _ = page_text(page, &mut ToSerial(machine), figures);
+                    }
+                }
                 Action::Exit => end = true,
             }
         }
@@ -249,10 +262,7 @@ impl<'a> Desk<'a> {
     }
 
     fn show(&mut self, machine: &mut impl Machine, page: Page, figures: &Figures<'_>) {
-        self.console.fill(machine.screen(), &mut |out| match page {
-            Page::Users => pages::users(out, figures),
-            _ => pages::statistics(out, figures),
-        });
+        self.console.fill(machine.screen(), &mut |out| page_text(page, out, figures));
     }
 
     fn write_log(&mut self, machine: &mut impl Machine, files: &mut dyn Provider, now: Millis) {
@@ -320,6 +330,28 @@ impl<'a> Desk<'a> {
     /// Whether a key was pressed.
     pub fn any_key(machine: &mut impl Machine) -> bool {
         machine.key().is_some_and(|key: Key| key != Key::PageDown)
+    }
+}
+
+fn page_text(page: Page, out: &mut dyn Write, figures: &Figures<'_>) -> fmt::Result {
+    match page {
+        Page::Users => pages::users(out, figures),
+        _ => pages::statistics(out, figures),
+    }
+}
+
+/// Text for COM1, with the line ends of a terminal.
+struct ToSerial<'m, M>(&'m mut M);
+
+impl<M: Machine> Write for ToSerial<'_, M> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                self.0.serial(b"\r\n");
+            }
+            self.0.serial(line.as_bytes());
+        }
+        Ok(())
     }
 }
 

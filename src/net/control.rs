@@ -30,8 +30,8 @@ const LINGER: u64 = 5_000;
 /// How much of that a client loses when somebody else finds no other socket.
 const CUT_SHORT: u64 = 3_000;
 /// Seconds of silence after which a client is asked whether it is there, and after which it is not.
-const KEEP_ALIVE: u64 = 60;
-const TIMEOUT: u64 = 150;
+const KEEP_ALIVE: u64 = 15;
+const TIMEOUT: u64 = 60;
 
 /// An IPv4 endpoint; with `proto-ipv4` alone there is no other kind.
 pub(super) fn v4(endpoint: IpEndpoint) -> SocketAddrV4 {

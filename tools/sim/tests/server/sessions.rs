@@ -45,7 +45,7 @@ fn a_client_that_died_in_a_download_loses_its_slot_long_before_the_session_time(
     assert!(rig.put(ftp, "STOR BIG.DAT", &vec![7; 300_000]).starts_with("226"));
     rig.begin(ftp, "RETR BIG.DAT");
     rig.hosts[0].set_connected(false);
-    until_free(&mut rig, 210_000);
+    until_free(&mut rig, 105_000);
     let other = rig.login(1);
     rig.expect(other, "DELE BIG.DAT", "250");
 }
@@ -58,7 +58,7 @@ fn a_client_that_died_in_an_upload_loses_its_slot_and_its_file_stays() {
     rig.hosts[0].send(data, &vec![7; 20_000]);
     rig.run(2000);
     rig.hosts[0].set_connected(false);
-    until_free(&mut rig, 210_000);
+    until_free(&mut rig, 105_000);
     let other = rig.login(1);
     assert_eq!(rig.expect(other, "SIZE PART.DAT", "213"), "213 20000");
     rig.expect(other, "DELE PART.DAT", "250");

@@ -181,6 +181,28 @@ impl Volume {
         process::output(self.mtool("mdel")?.arg(format!("::{name}"))).map(drop)
     }
 
+    /// Whether nothing says that the volume is in use or was not closed: the boot sector's state byte,
+    /// and in FAT16 and FAT32 the bit in the table's second entry (Microsoft, FAT specification 1.03).
+    pub fn is_closed(&self) -> Result<bool> {
+        let mut file = File::open(&self.image)?;
+        let mut sector = |number: u64| -> Result<[u8; SECTOR as usize]> {
+            let mut bytes = [0; SECTOR as usize];
+            file.seek(SeekFrom::Start((self.start + number) * SECTOR))?;
+            file.read_exact(&mut bytes)?;
+            Ok(bytes)
+        };
+        let boot = sector(0)?;
+        let table = sector(u64::from(u16::from_le_bytes([boot[14], boot[15]])))?;
+        let named = |at: usize, name: &[u8]| boot[at..].starts_with(name);
+        // By the type's name, which mkfs.fat and mformat write: the boot sector's size of the table is
+        // not needed for it.
+        Ok(if named(82, b"FAT32") {
+            boot[65] & 1 == 0 && table[7] & 0x08 != 0
+        } else {
+            boot[37] & 1 == 0 && (!named(54, b"FAT16") || table[3] & 0x80 != 0)
+        })
+    }
+
     /// What `fsck.fat -n` has to say, as an error if it is anything at all.
     pub fn check(&self) -> Result<()> {
         let copy = tempfile::NamedTempFile::new()?;
@@ -275,10 +297,22 @@ mod tests {
                     assert_eq!(volume.read("/DIR/A.TXT")?, b"hello");
                     assert_eq!(volume.list("/DIR")?, ["DIR/A.TXT"], "{layout:?}");
                     volume.check().with_context(|| format!("{layout:?}"))?;
+                    marks_are_seen(&volume, fat).with_context(|| format!("{layout:?}"))?;
                     assert_eq!(width(&volume)?, fat, "{layout:?}");
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A volume is closed until its state byte says otherwise.
+    fn marks_are_seen(volume: &Volume, fat: Fat) -> Result<()> {
+        assert!(volume.is_closed()?, "a fresh volume");
+        let at = volume.start * SECTOR + if fat == Fat::Fat32 { 65 } else { 37 };
+        let mut file = OpenOptions::new().write(true).open(&volume.image)?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&[1])?;
+        assert!(!volume.is_closed()?, "marked as in use");
         Ok(())
     }
 

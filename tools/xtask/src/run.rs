@@ -111,8 +111,17 @@ impl std::str::FromStr for PortRange {
         let ends = text.split_once('-').and_then(|(first, last)| {
             Some(PortRange { first: first.parse().ok()?, last: last.parse().ok()? })
         });
-        ends.filter(|range| range.first >= 1024 && range.first <= range.last)
-            .ok_or_else(|| "two ports of 1024 and above, as in 2122-2185".into())
+        let range = ends
+            .filter(|range| range.first <= range.last)
+            .ok_or("two ports, the lower one first, as in 2122-2185")?;
+        // What FTPSRV_PASV_BASE and FTPSRV_PASV_PORTS take.
+        if !(1024..=32_767).contains(&range.first) {
+            return Err(format!("the first port is {}: it must be 1024-32767", range.first));
+        }
+        match range.last - range.first + 1 {
+            10..=10_240 => Ok(range),
+            count => Err(format!("these are {count} ports: it must be 10-10240 of them")),
+        }
     }
 }
 
@@ -376,6 +385,17 @@ mod tests {
         for wrong in ["2122", "5-4000", "3000-2000", "a-b", "2000-70000"] {
             assert!(wrong.parse::<PortRange>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_port_range_is_one_that_the_server_takes() {
+        let wrong = |text: &str| text.parse::<PortRange>().expect_err("out of range");
+        assert!(wrong("32768-32800").contains("1024-32767"));
+        assert!(wrong("1023-2000").contains("1024-32767"));
+        assert!(wrong("40000-40063").contains("the first port is 40000"));
+        assert!(wrong("3000-3008").contains("10-10240"));
+        assert!(wrong("3000-30000").contains("10-10240"));
+        assert_eq!("32767-32776".parse(), Ok(PortRange { first: 32_767, last: 32_776 }));
     }
 
     #[test]

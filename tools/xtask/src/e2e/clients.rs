@@ -1,7 +1,7 @@
 //! Other people's FTP clients, each run with an end to its time.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::guest::Guest;
 use crate::process::{self, Running};
-use crate::workspace;
+use crate::{setup, workspace};
 
 /// Longer than any client takes for anything here, on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -25,18 +25,37 @@ pub struct Client<'a> {
     program: PathBuf,
     arguments: Vec<String>,
     input: String,
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 /// The program called `name`, about to talk to `guest`.
 pub fn client<'a>(guest: &'a Guest, name: &str) -> Result<Client<'a>> {
     let program = process::find(name).with_context(|| format!("{name} is not installed"))?;
-    Ok(Client { guest, program, arguments: Vec::new(), input: String::new() })
+    Ok(Client {
+        guest,
+        program,
+        arguments: Vec::new(),
+        input: String::new(),
+        variables: Vec::new(),
+    })
 }
 
 impl Client<'_> {
     /// Adds arguments.
     pub fn args<I: IntoIterator<Item: Into<String>>>(mut self, arguments: I) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds the guest's address and the user's login.
+    fn login(self) -> Self {
+        let port = self.guest.port.to_string();
+        self.args(["127.0.0.1", &port, USER, PASSWORD])
+    }
+
+    /// Adds a variable to its environment.
+    fn env(mut self, name: &'static str, value: PathBuf) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -65,6 +84,7 @@ impl Client<'_> {
         let mut running = Running::start(&self.program, |command| {
             command.args(&self.arguments).current_dir(dir).env("HOME", dir).env("TZ", "UTC");
             command.env("LC_ALL", "C").env_remove("http_proxy").env_remove("ftp_proxy");
+            command.envs(self.variables.iter().map(|(name, value)| (name, value)));
             command.stdin(Stdio::from(input)).stdout(Stdio::from(out)).stderr(Stdio::from(errors));
         })?;
         let status = running.wait(LIMIT)?;
@@ -95,17 +115,35 @@ pub fn lftp(guest: &Guest, commands: &str) -> Result<String> {
     client(guest, "lftp")?.args(["-c", &format!("{settings} {open}; {commands}")]).run()
 }
 
-/// One of the Python scripts of tools/xtask/e2e with its arguments: host, port, then the given ones.
-pub fn python(guest: &Guest, script: &str, arguments: &[&str]) -> Result<String> {
-    let path = workspace::root().join("tools/xtask/e2e").join(script);
-    let path = path.to_string_lossy().into_owned();
-    let port = guest.port.to_string();
-    let own = [path.as_str(), "127.0.0.1", &port, USER, PASSWORD];
-    interpreter(guest)?.args(own.iter().chain(arguments).copied()).run()
+/// One of the scripts of tools/xtask/e2e.
+fn script(name: &str) -> String {
+    workspace::root().join("tools/xtask/e2e").join(name).to_string_lossy().into_owned()
 }
 
-/// The system's Python, which has the system's packages.
-fn interpreter(guest: &Guest) -> Result<Client<'_>> {
-    let system = Path::new("/usr/bin/python3");
-    client(guest, if system.is_file() { "/usr/bin/python3" } else { "python3" })
+/// A Python script of tools/xtask/e2e with its arguments: host, port, user, password, then the given ones.
+pub fn python(guest: &Guest, name: &str, arguments: &[&str]) -> Result<String> {
+    let interpreter = setup::clients::python()?.to_string_lossy().into_owned();
+    client(guest, &interpreter)?.args([script(name)]).login().args(arguments.iter().copied()).run()
+}
+
+/// The script of Twisted's client.
+pub fn twisted(guest: &Guest) -> Result<String> {
+    let packages = setup::clients::twisted()?;
+    let interpreter = setup::clients::python()?.to_string_lossy().into_owned();
+    let client = client(guest, &interpreter)?.env("PYTHONPATH", packages);
+    client.args([script("twisted_client.py")]).login().run()
+}
+
+/// The script of Node's client.
+pub fn basic_ftp(guest: &Guest) -> Result<String> {
+    let packages = setup::clients::basic_ftp()?;
+    let client = client(guest, "node")?.env("NODE_PATH", packages);
+    client.args([script("basic_ftp.cjs")]).login().run()
+}
+
+/// The program made of e2e/suppaftp.rs, which stands beside xtask's own.
+pub fn suppaftp(guest: &Guest) -> Result<String> {
+    let own = std::env::current_exe()?;
+    let program = own.with_file_name("examples").join("with_suppaftp");
+    client(guest, &program.to_string_lossy())?.login().run()
 }

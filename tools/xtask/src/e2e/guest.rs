@@ -23,9 +23,11 @@ pub const CONFIG: &str = "HOSTNAME ftpsrv\r\nFTPSRV_PASSWORD_FILE A:\\FTPPASS.TX
     FTPSRV_CLIENTS 10\r\n";
 /// How long a boot may take on a loaded machine. What it should take has a test of its own.
 const BOOT_LIMIT: Duration = Duration::from_secs(40);
-/// The server closes volumes after two quiet seconds, counted in whole ones; the rest is for the loaded
-/// machine.
-const QUIET: Duration = Duration::from_secs(4);
+/// How long the server may take to close its volumes on a loaded machine: it does so two seconds after
+/// the last change.
+const CLOSE_LIMIT: Duration = Duration::from_secs(60);
+/// For so long all volumes are seen closed before that is believed: a change may still be on its way.
+const CLOSED_FOR: Duration = Duration::from_secs(1);
 /// Passive ports of a guest.
 const PASSIVE_PORTS: u16 = 40;
 
@@ -203,16 +205,33 @@ impl Guest {
         Qmp::connect(&self.dir.join("qmp"))
     }
 
-    /// Switches it off like a PC: without a word, but quiet for long enough that the server has marked
-    /// its volumes as closed.
-    pub fn switch_off(&mut self) {
-        std::thread::sleep(QUIET);
+    /// Switches it off like a PC: without a word, but not before the server has marked its volumes as
+    /// closed.
+    ///
+    /// # Errors
+    /// A volume that stays open.
+    pub fn switch_off(&mut self) -> Result<()> {
+        let deadline = Instant::now() + CLOSE_LIMIT;
+        let mut closed_since = Instant::now();
+        // A PC that has ended already changes nothing any more.
+        while self.running.ended()?.is_none() && closed_since.elapsed() < CLOSED_FOR {
+            if !self.all_closed()? {
+                ensure!(Instant::now() < deadline, "a volume is still open after {CLOSE_LIMIT:?}");
+                closed_since = Instant::now();
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         self.running.stop();
+        Ok(())
+    }
+
+    fn all_closed(&self) -> Result<bool> {
+        self.disks.iter().try_fold(true, |all, disk| Ok(all & disk.is_closed()?))
     }
 
     /// Switches it off, has fsck.fat look at every disk, and removes the directory.
     pub fn finish(mut self) -> Result<()> {
-        self.switch_off();
+        self.switch_off()?;
         self.disks.iter().try_for_each(Volume::check)?;
         fs::remove_dir_all(&self.dir)?;
         Ok(())

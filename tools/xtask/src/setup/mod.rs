@@ -3,6 +3,7 @@
 //! Every check looks at the thing itself (a program on disk, the library's source), so it is quick,
 //! needs no memory of earlier runs and cannot be out of date. All messages go to standard error.
 
+pub mod clients;
 mod packages;
 mod toolchain;
 

@@ -65,6 +65,17 @@ pub const TEST_TOOLS: &[Need] = &[
     need(&["rclone"], "rclone"),
     need(&["python3"], "python3"),
 ];
+/// The installers of `clients`.
+pub const PIP: &[Need] = &[Need {
+    programs: &["/usr/bin/pip3", "pip3"],
+    arch: "python-pip",
+    brew: "python",
+    ..need(&[], "python3-pip")
+}];
+pub const NPM: &[Need] = &[
+    Need { brew: "node", ..need(&["node"], "nodejs") },
+    Need { brew: "node", ..need(&["npm"], "npm") },
+];
 
 /// The Debian packages of a compiler with core's source. They are one set of one version.
 pub const DEBIAN_RUST: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];

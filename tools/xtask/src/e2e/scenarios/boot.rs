@@ -69,7 +69,7 @@ fn up_and_down(stage: &Stage, name: &str, setup: &Setup) -> Result<()> {
     curl(&guest, &["-T", "up.bin", &at])?;
     curl(&guest, &["-o", "down.bin", &at])?;
     files::same(&file, &guest.dir().join("down.bin"))?;
-    guest.switch_off();
+    guest.switch_off()?;
     guest.same_on_disk("/UP.BIN", &std::fs::read(file)?)?;
     guest.finish()
 }

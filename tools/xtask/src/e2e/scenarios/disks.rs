@@ -49,7 +49,7 @@ fn every_way(stage: &Stage, name: &str, layout: Layout) -> Result<()> {
     curl(&guest, &["-o", "seed.bin", &url(&guest, "/drive_c/pub/seed.bin")])?;
     ensure!(fs::read(guest.dir().join("seed.bin"))? == seed, "SEED.BIN came back different");
     python(&guest, "session.py", &["/drive_c"])?;
-    guest.switch_off();
+    guest.switch_off()?;
     guest.same_on_disk("/BIG.BIN", &fs::read(&big)?)?;
     guest.same_on_disk("/PUB/SEED.BIN", &seed)?;
     guest.finish()
@@ -71,7 +71,7 @@ fn mirror(stage: &Stage, name: &str) -> Result<()> {
                   mkdir DIR/EMPTY; rmdir DIR/EMPTY; cls -1 DIR";
     let listed = lftp(&guest, change)?;
     ensure!(listed.contains("MOVED.DAT"), "after the rename the directory lists {listed:?}");
-    guest.switch_off();
+    guest.switch_off()?;
     let disk = guest.disks.first().context("no disk")?;
     ensure!(disk.list("/UP")?.len() == 198, "UP has {} files", disk.list("/UP")?.len());
     guest.same_on_disk("/DIR/MOVED.DAT", &fs::read(many.join("F0001.DAT"))?)?;

@@ -33,7 +33,7 @@ fn active(stage: &Stage, name: &str) -> Result<()> {
     curl(&guest, &["-P", "-", "--disable-eprt", "-o", "again.bin", &at])?;
     files::same(&file, &guest.dir().join("down.bin"))?;
     files::same(&file, &guest.dir().join("again.bin"))?;
-    guest.switch_off();
+    guest.switch_off()?;
     guest.same_on_disk("/UP.BIN", &fs::read(file)?)?;
     guest.finish()
 }

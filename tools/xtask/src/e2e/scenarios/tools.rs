@@ -5,7 +5,9 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 
-use super::super::clients::{PASSWORD, USER, client, curl, lftp, python, url};
+use super::super::clients::{
+    PASSWORD, USER, basic_ftp, client, curl, lftp, python, suppaftp, twisted, url,
+};
 use super::super::guest::{Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
@@ -20,6 +22,9 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("client inetutils ftp", with_inetutils),
         Scenario::new("client rclone", with_rclone),
         Scenario::new("client Python ftplib", with_ftplib),
+        Scenario::new("client Twisted", with_twisted),
+        Scenario::new("client basic-ftp", with_basic_ftp),
+        Scenario::new("client suppaftp", with_suppaftp),
     ]
 }
 
@@ -34,12 +39,13 @@ fn boot(stage: &Stage, name: &str) -> Result<Guest> {
     Ok(guest)
 }
 
-/// What came down is what went up, and the disk has it under `on_disk`.
-fn finish(mut guest: Guest, downloads: &[&str], on_disk: &str) -> Result<()> {
+/// What came down is what went up, and the disk has it under each name of `on_disk`.
+fn finish(mut guest: Guest, downloads: &[&str], on_disk: &[&str]) -> Result<()> {
     let up = guest.dir().join("up.bin");
     downloads.iter().try_for_each(|name| files::same(&up, &guest.dir().join(name)))?;
-    guest.switch_off();
-    guest.same_on_disk(on_disk, &fs::read(&up)?)?;
+    guest.switch_off()?;
+    let bytes = fs::read(&up)?;
+    on_disk.iter().try_for_each(|name| guest.same_on_disk(name, &bytes))?;
     guest.finish()
 }
 
@@ -54,7 +60,7 @@ fn with_curl(stage: &Stage, name: &str) -> Result<()> {
     curl(&guest, &["-Q", "RMD /drive_c/gone", &url(&guest, "/")])?;
     let listed = curl(&guest, &[&url(&guest, "/drive_c/new/")])?;
     ensure!(listed.contains("MOVED.BIN") && listed.contains("1234567"), "it lists {listed:?}");
-    finish(guest, &["part.bin"], "/NEW/MOVED.BIN")
+    finish(guest, &["part.bin"], &["/NEW/MOVED.BIN"])
 }
 
 fn with_lftp(stage: &Stage, name: &str) -> Result<()> {
@@ -64,7 +70,7 @@ fn with_lftp(stage: &Stage, name: &str) -> Result<()> {
                     mv UP.BIN MOVED.BIN; mkdir SUB; rmdir SUB; ls; cls";
     let listed = lftp(&guest, commands)?;
     ensure!(listed.contains("MOVED.BIN") && !listed.contains("GONE.BIN"), "it lists {listed:?}");
-    finish(guest, &["down.bin", "part.bin"], "/DIR/MOVED.BIN")
+    finish(guest, &["down.bin", "part.bin"], &["/DIR/MOVED.BIN"])
 }
 
 fn with_wget(stage: &Stage, name: &str) -> Result<()> {
@@ -84,7 +90,7 @@ fn with_wget(stage: &Stage, name: &str) -> Result<()> {
     fs::create_dir(guest.dir().join("resumed"))?;
     fs::copy(guest.dir().join("part.bin"), guest.dir().join("resumed/up.bin"))?;
     get(&["-c", "-P", "resumed"])?;
-    finish(guest, &["down.bin", "active.bin", "resumed/up.bin"], "/PUB/UP.BIN")
+    finish(guest, &["down.bin", "active.bin", "resumed/up.bin"], &["/PUB/UP.BIN"])
 }
 
 fn with_ncftp(stage: &Stage, name: &str) -> Result<()> {
@@ -99,7 +105,7 @@ fn with_ncftp(stage: &Stage, name: &str) -> Result<()> {
     ensure!(listed.to_uppercase().contains("UP.BIN"), "it lists {listed:?}");
     fs::create_dir(guest.dir().join("down"))?;
     run("ncftpget", &["127.0.0.1", "down", "/drive_c/new/UP.BIN"])?;
-    finish(guest, &["down/UP.BIN"], "/NEW/UP.BIN")
+    finish(guest, &["down/UP.BIN"], &["/NEW/UP.BIN"])
 }
 
 fn with_tnftp(stage: &Stage, name: &str) -> Result<()> {
@@ -113,7 +119,7 @@ fn with_tnftp(stage: &Stage, name: &str) -> Result<()> {
     let client = client(&guest, "tnftp")?.args(["-n", "-v", "127.0.0.1", &port]);
     let listed = client.input(&commands).run()?;
     ensure!(listed.contains("UP.BIN"), "it lists {listed:?}");
-    finish(guest, &["down.bin", "part.bin"], "/DIR/MOVED.BIN")
+    finish(guest, &["down.bin", "part.bin"], &["/DIR/MOVED.BIN"])
 }
 
 fn with_inetutils(stage: &Stage, name: &str) -> Result<()> {
@@ -127,7 +133,7 @@ fn with_inetutils(stage: &Stage, name: &str) -> Result<()> {
     let client = client(&guest, "inetutils-ftp")?.args(["-n", "-v"]);
     let listed = client.input(&commands).run()?;
     ensure!(listed.contains("UP.BIN"), "it lists {listed:?}");
-    finish(guest, &["down.bin", "part.bin"], "/DIR/MOVED.BIN")
+    finish(guest, &["down.bin", "part.bin"], &["/DIR/MOVED.BIN"])
 }
 
 fn with_rclone(stage: &Stage, name: &str) -> Result<()> {
@@ -149,12 +155,35 @@ fn with_rclone(stage: &Stage, name: &str) -> Result<()> {
     run(&["deletefile", "@drive_c/DIR/GONE.BIN"])?;
     run(&["mkdir", "@drive_c/SUB"])?;
     run(&["rmdir", "@drive_c/SUB"])?;
-    finish(guest, &["down.bin"], "/DIR/MOVED.BIN")
+    finish(guest, &["down.bin"], &["/DIR/MOVED.BIN"])
 }
 
 fn with_ftplib(stage: &Stage, name: &str) -> Result<()> {
     let guest = boot(stage, name)?;
     python(&guest, "session.py", &["/drive_c"])?;
     curl(&guest, &["-T", "up.bin", &url(&guest, "/drive_c/up.bin")])?;
-    finish(guest, &[], "/UP.BIN")
+    finish(guest, &[], &["/UP.BIN"])
+}
+
+/// What the scripts of the registries' clients leave behind.
+const SCRIPTED: [&str; 2] = ["/DIR/MOVED.BIN", "/DIR/GROWN.BIN"];
+
+fn with_twisted(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    twisted(&guest)?;
+    finish(guest, &["down.bin", "part.bin", "active.bin"], &SCRIPTED)
+}
+
+fn with_basic_ftp(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    files::make_many(&guest.dir().join("many"), 25)?;
+    basic_ftp(&guest)?;
+    files::same_directory(&guest.dir().join("many"), &guest.dir().join("back"))?;
+    finish(guest, &["down.bin", "part.bin"], &SCRIPTED)
+}
+
+fn with_suppaftp(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    suppaftp(&guest)?;
+    finish(guest, &["down.bin", "part.bin", "active.bin", "epsv.bin"], &SCRIPTED)
 }

@@ -48,7 +48,7 @@ fn over_a_serial_line(stage: &Stage, name: &str) -> Result<()> {
     curl(&guest, &["-T", "up.bin", &at])?;
     curl(&guest, &["-o", "down.bin", &at])?;
     files::same(&file, &guest.dir().join("down.bin"))?;
-    guest.switch_off();
+    guest.switch_off()?;
     guest.same_on_disk("/UP.BIN", &std::fs::read(file)?)?;
     guest.finish()
 }

@@ -64,7 +64,7 @@ fn sample(stage: &Stage, name: &str) -> Result<()> {
     ensure!(inside.contains("HELLO.TXT") && !inside.contains("DRIVE_"), "sandbox shows {inside}");
     ensure!(run(&["-o", "h.txt"], "readonly:me%40home", "/hello.txt")?.0, "readonly may download");
 
-    guest.switch_off();
+    guest.switch_off()?;
     let bytes = std::fs::read(file)?;
     ensure!(guest.disks[1].read("/ANY.BIN")? == bytes, "ANY.BIN on D: differs");
     ensure!(guest.disks[2].read("/FTP/INCOMING/T.BIN")? == bytes, "T.BIN on E: differs");

@@ -609,6 +609,24 @@ impl<'a> Cache<'a> {
         Ok(&self.scratch[..length])
     }
 
+    /// Copies up to `sectors` sectors of a table, past the cache, to where they are `offset` sectors further
+    /// on; says how many. Two commands, charged as one.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn copy_tables(
+        &mut self,
+        disk: DiskId,
+        lba: u32,
+        sectors: u32,
+        offset: u32,
+    ) -> Result<u32, CacheError> {
+        let length = self.read_tables(disk, lba, sectors)?.len();
+        let result = self.disks.write(disk, Lba(lba + offset), &self.scratch[..length]);
+        self.noted(disk, result)?;
+        Ok((length / SECTOR) as u32)
+    }
+
     /// Writes up to `sectors` sectors of zeros, the first of which begins with `head`, in one command, and
     /// says how many.
     ///

@@ -397,7 +397,7 @@ impl File {
         };
         self.reached = needed;
         self.hint = (0, 0);
-        *unused = spare.map(|cluster| Chain { cluster, limit });
+        *unused = spare.map(|cluster| Chain::new(cluster, limit));
         Ok(())
     }
 
@@ -429,7 +429,7 @@ impl File {
         cache.release(self.owner);
         self.changed = false;
         let cluster = core::mem::take(&mut self.fresh);
-        (cluster != 0).then_some(Chain { cluster, limit: u32::MAX })
+        (cluster != 0).then_some(Chain::new(cluster, u32::MAX))
     }
 }
 

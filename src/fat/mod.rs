@@ -14,6 +14,7 @@ pub mod error;
 pub mod file;
 pub mod index;
 pub mod name83;
+pub mod survey;
 pub mod table;
 pub mod volume;
 
@@ -25,4 +26,5 @@ pub use error::FatError;
 pub use file::File;
 pub use index::Index;
 pub use name83::Name83;
+pub use survey::Survey;
 pub use volume::{MountError, ReadOnly, Volume};

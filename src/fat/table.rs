@@ -32,7 +32,7 @@ impl Volume {
     }
 
     /// The raw entry of `cluster`, which must be one of the volume.
-    fn raw_entry(&self, cache: &mut Cache<'_>, cluster: u32) -> Result<u32, FatError> {
+    pub(super) fn raw_entry(&self, cache: &mut Cache<'_>, cluster: u32) -> Result<u32, FatError> {
         let sector = SECTOR as u32;
         Ok(match self.geometry.fat_type {
             FatType::Fat12 => {
@@ -64,17 +64,26 @@ impl Volume {
             return Err(FatError::Damaged);
         }
         let raw = self.raw_entry(cache, cluster)?;
-        let end = match self.geometry.fat_type {
-            FatType::Fat12 => 0xFF8,
-            FatType::Fat16 => 0xFFF8,
-            FatType::Fat32 => 0x0FFF_FFF8,
-        };
-        Ok(match raw {
+        Ok(self.link_of(raw))
+    }
+
+    /// What a raw entry says.
+    pub(super) fn link_of(&self, raw: u32) -> Link {
+        match raw {
             0 => Link::Free,
-            raw if raw >= end => Link::End,
             raw if self.geometry.is_cluster(raw) => Link::Next(raw),
+            raw if raw > self.bad_mark() => Link::End,
             _ => Link::Invalid,
-        })
+        }
+    }
+
+    /// The raw entry of a bad cluster; ends of chains are above it.
+    pub(super) fn bad_mark(&self) -> u32 {
+        match self.geometry.fat_type {
+            FatType::Fat12 => 0xFF7,
+            FatType::Fat16 => 0xFFF7,
+            FatType::Fat32 => 0x0FFF_FFF7,
+        }
     }
 
     /// Sets the entry of `cluster`, and keeps the count of free clusters right.
@@ -119,6 +128,7 @@ impl Volume {
                 cache.mark(slot, 0);
             }
         }
+        self.changes = self.changes.wrapping_add(1);
         self.account(cluster, before == Link::Free, value == 0);
         Ok(())
     }
@@ -192,61 +202,16 @@ impl Volume {
         }
         Ok(())
     }
-
-    /// Leaves the rest of the clusters uncounted: the table cannot be read there.
-    pub fn give_up_counting(&mut self) {
-        self.counted = self.geometry.clusters;
-    }
-
-    /// Counts free clusters on, a buffer of the table at a time. `true` when there is more to count.
-    ///
-    /// # Errors
-    /// [`FatError`].
-    pub fn count_free(&mut self, cache: &mut Cache<'_>) -> Result<bool, FatError> {
-        let clusters = self.geometry.clusters;
-        if self.counted >= clusters {
-            return Ok(false);
-        }
-        let width = match self.geometry.fat_type {
-            FatType::Fat12 => {
-                // At most 12 sectors, and entries that cross them: through the cache.
-                while self.counted < clusters {
-                    let free = self.link(cache, self.counted + 2)? == Link::Free;
-                    self.free += u32::from(free);
-                    self.counted += 1;
-                }
-                return Ok(false);
-            }
-            FatType::Fat16 => 2,
-            FatType::Fat32 => 4,
-        };
-        let first = self.counted + 2;
-        let per_sector = SECTOR as u32 / width;
-        let sector = first / per_sector;
-        let sectors = self.geometry.table_sectors.saturating_sub(sector);
-        let bytes = cache.read_tables(self.disk, self.geometry.table + sector, sectors)?;
-        let skip = (first % per_sector) as usize;
-        let entries = bytes.chunks_exact(width as usize).skip(skip);
-        let (mut free, mut seen) = (0, 0);
-        for entry in entries.take((clusters - self.counted) as usize) {
-            let value = if width == 2 { entry16(entry) } else { entry32(entry) };
-            free += u32::from(value == 0);
-            seen += 1;
-        }
-        self.free += free;
-        self.counted += seen;
-        Ok(self.counted < clusters)
-    }
 }
 
-fn entry16(bytes: &[u8]) -> u32 {
+pub(super) fn entry16(bytes: &[u8]) -> u32 {
     match bytes {
         [a, b, ..] => u32::from(u16::from_le_bytes([*a, *b])),
         _ => 0,
     }
 }
 
-fn entry32(bytes: &[u8]) -> u32 {
+pub(super) fn entry32(bytes: &[u8]) -> u32 {
     match bytes {
         [a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) & 0x0FFF_FFFF,
         _ => 0,

@@ -22,6 +22,12 @@ pub enum ReadOnly {
     WriteFailed,
     /// It has more than two copies of its table.
     OddTables,
+    /// It was closed properly, but the two copies of its table are not the same.
+    CopiesDiffer,
+    /// A cluster belongs to two chains.
+    CrossLinked,
+    /// A part of its table could not be read.
+    TableUnreadable,
 }
 
 impl fmt::Display for ReadOnly {
@@ -31,6 +37,9 @@ impl fmt::Display for ReadOnly {
             ReadOnly::Damaged => "damaged; run SCANDISK or CHKDSK",
             ReadOnly::WriteFailed => "a system sector could not be written",
             ReadOnly::OddTables => "it has more than two allocation tables",
+            ReadOnly::CopiesDiffer => "its allocation tables differ; run SCANDISK or CHKDSK",
+            ReadOnly::CrossLinked => "it has cross-linked files; run SCANDISK or CHKDSK",
+            ReadOnly::TableUnreadable => "its allocation table could not be read",
         })
     }
 }
@@ -79,6 +88,12 @@ pub struct Volume {
     pub(super) free: u32,
     /// Clusters whose being free is known, from cluster 2 on.
     pub(super) counted: u32,
+    /// Its table was looked through once, and both copies are the same.
+    pub(super) vouched: bool,
+    /// No two clusters name one below this as their next.
+    pub(super) unique_below: u32,
+    /// Changes of the table.
+    pub(super) changes: u32,
     /// Free clusters of the information sector; a hint only.
     pub(super) hinted_free: Option<u32>,
     /// A hash of the boot sector, to know the medium again.
@@ -131,6 +146,9 @@ impl Volume {
             searched: 0,
             free: 0,
             counted: 0,
+            vouched: false,
+            unique_below: 2,
+            changes: 0,
             hinted_free: None,
             fingerprint: hash,
         };

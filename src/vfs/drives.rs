@@ -17,7 +17,7 @@ use heapless::Deque;
 use crate::block::partition::TableProblem;
 use crate::block::{Access, Cache, CacheSize, DiskError, DiskId, Disks};
 use crate::fat::{Chain, Change, Cursor, FatError, FatType, File, Index, MountError, Name83};
-use crate::fat::{ReadOnly, Volume};
+use crate::fat::{ReadOnly, Survey, Volume};
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::DateTime;
 use crate::vfs::path::{Drive, DriveSet, ResolvedPath};
@@ -114,6 +114,8 @@ pub enum Notice {
     ReadOnly(ReadOnly),
     /// The volume was in use when the PC was last switched off.
     NotClosed,
+    /// It was not closed, and its table's second copy was older than the first: it was renewed.
+    CopiesDiffered,
 }
 
 impl fmt::Display for Message {
@@ -134,6 +136,9 @@ impl fmt::Display for Message {
                 f.write_str("no FAT volume, or a damaged one: not served")
             }
             Notice::ReadOnly(reason) => write!(f, "not written: {reason}"),
+            Notice::CopiesDiffered => {
+                f.write_str("second allocation table was out of date, renewed from the first")
+            }
             Notice::NotClosed => f.write_str("was not closed properly; run SCANDISK or CHKDSK"),
         }
     }
@@ -193,6 +198,7 @@ struct Known {
 pub struct Drives<'a> {
     cache: Cache<'a>,
     index: Index<'a>,
+    survey: Survey<'a>,
     slots: &'a mut [Slot],
     excluded: DriveSet,
     files: &'a mut [Place<OpenFile>],
@@ -253,6 +259,7 @@ impl<'a> Drives<'a> {
         let mut drives = Drives {
             cache,
             index: Index::new(memory, size.index)?,
+            survey: Survey::new(memory)?,
             slots,
             excluded: DriveSet::EMPTY,
             files: memory.slots("open files", FILES, |_| Place { serial: 0, item: None })?,

@@ -1,7 +1,7 @@
-//! What calls leave behind: chains to be freed, free clusters to be counted, volumes to be closed.
+//! What calls leave behind: chains to be freed, volumes to be surveyed and closed.
 
-use super::{Drives, Number};
-use crate::fat::{Chain, FatError};
+use super::{Drives, Notice, Number};
+use crate::fat::{Chain, FatError, Volume};
 use crate::vfs::provider::FsError;
 
 /// Seconds without a change after which a volume is closed.
@@ -69,27 +69,43 @@ impl Drives<'_> {
             return true;
         }
         for number in 0..self.slots.len() as Number {
-            if self.close_quiet(number) || self.count(number) {
+            let excluded = self.excluded.contains(self.slots[usize::from(number)].letter);
+            if self.close_quiet(number) || (!excluded && self.survey_some(number)) {
                 return true;
             }
         }
         false
     }
 
-    fn count(&mut self, number: Number) -> bool {
-        let slot = &mut self.slots[usize::from(number)];
-        let Some(volume) = slot.volume.as_mut().filter(|volume| volume.free_clusters().is_none())
-        else {
-            return false;
+    /// One slice of a drive's survey; `false` when it needs none. The first pass of another drive is not
+    /// broken off, but carried on instead.
+    pub(super) fn survey_some(&mut self, number: Number) -> bool {
+        let slots = &self.slots;
+        let is_first = |other: &Number| {
+            let volume = slots.get(usize::from(*other)).and_then(|slot| slot.volume.as_ref());
+            volume.is_some_and(|volume| !volume.is_vouched())
         };
-        match volume.count_free(&mut self.cache) {
-            Ok(_) | Err(FatError::Again) => true,
+        let number = self.survey.volume().filter(is_first).unwrap_or(number);
+        let slot = &mut self.slots[usize::from(number)];
+        let needed = |volume: &&mut Volume| volume.needs_survey();
+        let Some(volume) = slot.volume.as_mut().filter(needed) else { return false };
+        let was_read_only = volume.read_only.is_some();
+        let result = self.survey.step(number, volume, &mut self.cache);
+        self.progress |= result != Err(FatError::Again);
+        let news = volume.read_only.is_some() && !was_read_only;
+        match result {
+            Ok(true) => self.tell(number, Notice::CopiesDiffered),
+            Ok(false) | Err(FatError::Again) => {}
+            Err(_) if news => {}
             Err(error) => {
-                volume.give_up_counting();
+                volume.give_up_survey();
                 self.failed(number, error);
-                true
             }
         }
+        if !was_read_only {
+            self.report_read_only(number);
+        }
+        true
     }
 
     /// Closes a volume that nobody has written for a while, by one slice.

@@ -231,7 +231,7 @@ impl Drives<'_> {
 pub(super) fn chain_of(entry: &Dirent, wide: bool, cluster_bytes: u32) -> Option<Chain> {
     let cluster = entry.cluster(wide);
     let limit = entry.size().div_ceil(cluster_bytes).max(1);
-    (cluster != 0).then_some(Chain { cluster, limit })
+    (cluster != 0).then_some(Chain::new(cluster, limit))
 }
 
 fn check_flags(flags: OpenFlags) -> Result<(), FsError> {

@@ -342,7 +342,7 @@ impl Drives<'_> {
         let slot = &mut self.slots[usize::from(number)];
         let Some(volume) = slot.volume.as_mut() else { return };
         if volume.unclaim(&mut self.cache, cluster).is_err() {
-            self.discard(number, Chain { cluster, limit: 1 });
+            self.discard(number, Chain::new(cluster, 1));
         }
     }
 
@@ -459,14 +459,13 @@ impl Drives<'_> {
 
     pub(super) fn space_of(&mut self, drive: Drive) -> Result<Space, FsError> {
         let number = self.drive(drive)?;
-        let slot = &mut self.slots[usize::from(number)];
-        let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
-        let counted = volume.count_free(&mut self.cache);
+        if self.volume(number)?.free_clusters().is_none() {
+            self.survey_some(number);
+        }
+        let volume = self.volume(number)?;
         let bytes = u64::from(volume.geometry.cluster_bytes());
         let total = u64::from(volume.geometry.clusters) * bytes;
-        let free = volume.free_clusters();
-        self.check(number, counted)?;
-        let free = u64::from(free.ok_or(FsError::Again)?) * bytes;
+        let free = u64::from(volume.free_clusters().ok_or(FsError::Again)?) * bytes;
         Ok(Space { free, total })
     }
 }

@@ -118,10 +118,15 @@ impl Drives<'_> {
         slot.volume.as_mut().ok_or(FsError::DiskChanged)
     }
 
-    /// As [`Drives::volume`], to write.
+    /// As [`Drives::volume`], to write: the first to do so waits for the survey's first pass.
     pub(super) fn writable(&mut self, number: Number) -> Result<(), FsError> {
-        match self.volume(number)?.read_only {
-            None => Ok(()),
+        let volume = self.volume(number)?;
+        match volume.read_only {
+            None if volume.is_vouched() => Ok(()),
+            None => {
+                self.survey_some(number);
+                Err(FsError::Again)
+            }
             Some(_) => Err(FsError::ReadOnlyDisk),
         }
     }

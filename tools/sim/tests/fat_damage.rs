@@ -188,7 +188,11 @@ fn a_file_whose_chain_is_too_short_or_broken_is_damaged() {
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
         assert_eq!(fetch(&mut drives, "/drive_c/one", 4096), Err(FsError::Damaged), "{value:x}");
-        assert_eq!(store(&mut drives, "/drive_c/one", APPEND, b"x", 1), Err(FsError::Damaged));
+        // Numbers that are no clusters are found before the first write; the rest when it comes there.
+        let is_seen = matches!(value, 1 | 0xFF0);
+        let expected = if is_seen { FsError::ReadOnlyDisk } else { FsError::Damaged };
+        let result = store(&mut drives, "/drive_c/one", APPEND, b"x", 1);
+        assert_eq!(result, Err(expected), "{value:x}");
         assert_eq!(fetch(&mut drives, "/drive_c/two.txt", 4096).unwrap().len(), 9000);
     }
 }

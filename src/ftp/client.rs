@@ -9,6 +9,7 @@ use heapless::Vec;
 
 use super::link::{ControlLink, DataLink, DataState};
 use super::listing::Facts;
+use super::long_names::LongNames;
 use super::reply::{Line, MAX_REPLY, Refusal};
 use super::scan::Algorithm;
 use super::shared::{Activity, Event, Shared, Source, UserName, Who};
@@ -109,6 +110,7 @@ pub struct Client {
     pub(super) job: Option<Job>,
     pub(super) answer: Option<Answer>,
     pub(super) ending: Option<Ending>,
+    pub(super) long: LongNames,
     /// Facts that MLSD and MLST give.
     pub(super) facts: Facts,
     /// What HASH computes.
@@ -139,6 +141,7 @@ impl Client {
             job: None,
             answer: None,
             ending: None,
+            long: LongNames::new(),
             facts: Facts::ALL,
             algorithm: Algorithm::Sha256,
             connected: now,
@@ -185,14 +188,19 @@ impl Client {
     }
 
     /// The path that a command's argument names.
-    pub(super) fn named(&self, argument: &[u8]) -> Result<UserPath, Refusal> {
-        Ok(self.directory.join(argument)?)
+    pub(super) fn named(&mut self, argument: &[u8]) -> Result<UserPath, Refusal> {
+        self.long.join(&self.directory, argument, false)
+    }
+
+    /// The path that a command's argument names, of something that may have to be made.
+    pub(super) fn new_name(&mut self, argument: &[u8]) -> Result<UserPath, Refusal> {
+        self.long.join(&self.directory, argument, true)
     }
 
     /// The path that a command's argument names, and the place on a disk that it means.
     #[inline(never)]
     pub(super) fn target(
-        &self,
+        &mut self,
         users: &Users<'_>,
         argument: &[u8],
     ) -> Result<(UserPath, ResolvedPath), Refusal> {
@@ -207,6 +215,16 @@ impl Client {
             true => Ok(()),
             false => Err(Refusal::NOT_PERMITTED),
         }
+    }
+
+    /// The reply that something is done, with the alias of a name that was too long.
+    pub(super) fn done(&self, code: u16, text: &str, path: &UserPath) -> Line {
+        let mut line = Line::reply(code);
+        line.text(text);
+        if let (true, Some(name)) = (self.long.shortened, path.names().last()) {
+            line.text(", stored as ").name(name);
+        }
+        line
     }
 
     /// Starts a reply of several lines.

@@ -6,7 +6,7 @@
 //! In reading order: [`session`] reads lines ([`line`]) and runs commands ([`command`], [`handlers`]) on
 //! what it knows of its client ([`client`]); [`transfer`] moves files ([`retrieve`], [`store`], [`ascii`])
 //! and listings ([`lister`], [`listing`]); [`scan`] reads a file through for its checksum; [`reply`] writes what is said; [`shared`] is what all sessions
-//! have in common, [`wire`] how names travel.
+//! have in common, [`wire`] how names travel, [`long_names`] what becomes of long ones.
 
 pub mod ascii;
 pub mod client;
@@ -16,6 +16,7 @@ pub mod line;
 pub mod link;
 mod lister;
 pub mod listing;
+pub mod long_names;
 pub mod reply;
 mod retrieve;
 pub mod scan;

@@ -206,7 +206,7 @@ impl Refusal {
         match self {
             // What a path lacks must not show what is outside of a sandbox.
             Refusal::Path(PathError::NoSuchDrive) => line.show(&FsError::NotFound),
-            Refusal::Path(PathError::TooDeep) => line.text("Too many directories in that path"),
+            Refusal::Path(PathError::TooDeep) => line.text("That path is too long for DOS"),
             Refusal::Path(PathError::Name(_)) => {
                 line.text("Not a DOS file name (8 characters, a dot, 3 more; no spaces)")
             }

@@ -8,6 +8,7 @@ use super::link::DataState;
 use super::reply::Refusal;
 use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
 use crate::vfs::Name83;
+use crate::vfs::path::{PathError, ResolvedPath};
 use crate::vfs::provider::OpenFlags;
 use crate::vfs::{FsError, UserPath};
 
@@ -63,6 +64,7 @@ fn create(
     let opened = if mode == StoreMode::Unique {
         let path = unique(&client.path, transfer.offset)?;
         let place = client.resolve(cx.shared.users, &path)?;
+        check_reach(flags, &place)?;
         match cx.files.open(&place, flags) {
             Err(FsError::Exists | FsError::Busy) => {
                 transfer.offset = transfer.offset.wrapping_add(1);
@@ -77,14 +79,29 @@ fn create(
         }
     } else {
         let place = client.resolve(cx.shared.users, &client.path)?;
-        cx.files.open(&place, flags)?
+        check_reach(flags, &place)?;
+        match cx.files.open(&place, flags) {
+            Err(error @ (FsError::Exists | FsError::IsADirectory | FsError::Busy)) => {
+                let name = client.long.next().ok_or(error)?;
+                client.path = client.path.parent().child(name)?;
+                return Ok(Progress::Busy);
+            }
+            opened => opened?,
+        }
     };
+    client.long.keep(&client.path, false);
     transfer.file = Some(opened);
     transfer.stage = match mode {
         StoreMode::Append | StoreMode::Resume => Stage::Inspect,
         _ => Stage::Connect,
     };
     Ok(Progress::Busy)
+}
+
+/// Refuses to make a file that DOS could not name.
+fn check_reach(flags: OpenFlags, place: &ResolvedPath) -> Result<(), PathError> {
+    let refused = flags.create && !place.names().is_empty() && !place.is_file_in_reach_of_dos();
+    if refused { Err(PathError::TooDeep) } else { Ok(()) }
 }
 
 /// The name that STOU tries for `number`, in `directory`: U and seven hexadecimal digits.

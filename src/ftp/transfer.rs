@@ -357,6 +357,9 @@ impl Transfer {
             Some(_) if self.listing.on_control && self.connected => {
                 cx.reply(213, "Listing broken off");
             }
+            None if matches!(self.kind, Kind::Store(_)) => {
+                client.done(226, "Transfer complete", &client.path).send(cx.control);
+            }
             None => cx.reply(226, "Transfer complete"),
             Some(refusal) => {
                 let mut line = refusal.reply(matches!(self.kind, Kind::Store(_)));

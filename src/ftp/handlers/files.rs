@@ -10,6 +10,7 @@ use crate::ftp::scan::Scan;
 use crate::ftp::shared::Event;
 use crate::ftp::transfer::Job;
 use crate::time::DateTime;
+use crate::vfs::path::PathError;
 use crate::vfs::provider::{Kind, SetAttributes, Space};
 use crate::vfs::{FsError, Incoming, Permission, UserPath};
 
@@ -18,6 +19,7 @@ pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     client.permit(cx.shared.users, Permission::Dele)?;
     let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove(&place)?;
+    client.long.forget(&path);
     client.note(cx, &Event::Changed { verb: "DELE", path: &path });
     cx.reply(250, "File deleted");
     Ok(())
@@ -45,14 +47,24 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         return Err(Refusal::Reply(503, "Send RNFR first"));
     }
     let user = client.user(cx.shared.users)?;
-    let path = client.named(name)?;
+    let path = client.new_name(name)?;
     if !keeps_upload_rule(&user, &client.path, &path) {
         return Err(Refusal::NOT_INCOMING);
     }
     let (from, to) = (user.sandbox.resolve(&client.path)?, user.sandbox.resolve(&path)?);
-    cx.files.rename(&from, &to)?;
+    let fits = to.is_directory_in_reach_of_dos()
+        || to.is_file_in_reach_of_dos() && cx.files.attributes(&from)?.kind == Kind::File;
+    if !fits {
+        return Err(PathError::TooDeep.into());
+    }
+    match cx.files.rename(&from, &to) {
+        Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
+        other => other?,
+    }
+    client.long.forget(&client.path);
+    client.long.keep(&path, false);
     client.note(cx, &Event::Changed { verb: "RNTO", path: &path });
-    cx.reply(250, "Renamed");
+    client.done(250, "Renamed", &path).send(cx.control);
     Ok(())
 }
 
@@ -112,7 +124,7 @@ pub fn mfmt(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 
 /// Sets a time in UTC, for who may upload there.
 pub(super) fn set_time(
-    client: &Client,
+    client: &mut Client,
     cx: &mut Context<'_, '_>,
     utc: DateTime,
     name: &[u8],
@@ -123,7 +135,7 @@ pub(super) fn set_time(
 
 /// Sets attributes of a file that the user could have uploaded.
 pub(super) fn change(
-    client: &Client,
+    client: &mut Client,
     cx: &mut Context<'_, '_>,
     name: &[u8],
     set: SetAttributes,

@@ -3,6 +3,7 @@
 use crate::ftp::client::{Client, Context};
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::shared::Event;
+use crate::vfs::path::PathError;
 use crate::vfs::provider::Kind;
 use crate::vfs::{FsError, Permission};
 
@@ -33,8 +34,13 @@ pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<()
 /// MKD: replies with the absolute name; 521 for a name that is taken (RFC 959 appendix II).
 pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(cx.shared.users, Permission::Mkd)?;
-    let (path, place) = client.target(cx.shared.users, name)?;
+    let path = client.new_name(name)?;
+    let place = client.resolve(cx.shared.users, &path)?;
+    if !place.is_directory_in_reach_of_dos() {
+        return Err(PathError::TooDeep.into());
+    }
     match cx.files.make_dir(&place) {
+        Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         Err(FsError::Exists) => {
             let mut line = Line::first(521);
             line.quoted(&path).text(" exists already;").send(cx.control);
@@ -43,6 +49,7 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
         }
         other => other?,
     }
+    client.long.keep(&path, true);
     client.note(cx, &Event::Changed { verb: "MKD", path: &path });
     let mut line = Line::reply(257);
     line.quoted(&path).text(" directory created").send(cx.control);
@@ -54,6 +61,7 @@ pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
     client.permit(cx.shared.users, Permission::Rmd)?;
     let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove_dir(&place)?;
+    client.long.forget(&path);
     client.note(cx, &Event::Changed { verb: "RMD", path: &path });
     cx.reply(250, "Directory removed");
     Ok(())

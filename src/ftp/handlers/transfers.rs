@@ -7,7 +7,7 @@ use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::listing::{Format, Listing};
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::transfer::{Job, Kind, StoreMode, Transfer};
-use crate::vfs::{Incoming, Permission, UserPath};
+use crate::vfs::{FsError, Incoming, Permission, UserPath};
 
 const NO_CONNECTION: Refusal = Refusal::Reply(425, "Use PASV or PORT first");
 
@@ -56,7 +56,7 @@ pub fn stou(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(
     take_restart(client)?;
     client.permit(cx.shared.users, Permission::Stou)?;
     check_incoming(client, cx, &client.directory)?;
-    let path = client.directory.clone();
+    let path = client.named(b"")?;
     let seed = cx.time.to_seconds();
     start(client, cx, Kind::Store(StoreMode::Unique), path, |transfer| transfer.offset = seed)
 }
@@ -68,8 +68,14 @@ fn upload(
     mode: StoreMode,
     offset: u32,
 ) -> Result<(), Refusal> {
-    let path = client.named(name)?;
+    let path = client.new_name(name)?;
     check_incoming(client, cx, &path.parent())?;
+    let mode = match mode {
+        StoreMode::Resume if client.long.is_new() => return Err(FsError::NotFound.into()),
+        // Whatever has its first alias is another's.
+        _ if client.long.is_new() => StoreMode::New,
+        mode => mode,
+    };
     start(client, cx, Kind::Store(mode), path, |transfer| transfer.offset = offset)
 }
 
@@ -132,8 +138,22 @@ fn list_as(
     argument: &[u8],
 ) -> Result<(), Refusal> {
     client.restart = 0;
-    let (listing, path) = Listing::parse(format, &client.directory, argument)?;
+    let (listing, path) = locate(client, format, argument)?;
     start(client, cx, Kind::List, path, |transfer| transfer.listing = listing)
+}
+
+/// What a listing's argument asks for. With a long name in it, it is no pattern.
+fn locate(
+    client: &mut Client,
+    format: Format,
+    argument: &[u8],
+) -> Result<(Listing, UserPath), Refusal> {
+    match Listing::parse(format, &client.directory, argument) {
+        Err(Refusal::Path(_)) if client.long.on => {
+            Listing::parse(format, &client.named(argument)?, b"")
+        }
+        other => other,
+    }
 }
 
 /// STAT with a path: as LIST, on the control connection.
@@ -143,7 +163,7 @@ pub(super) fn list_here(
     argument: &[u8],
 ) -> Result<(), Refusal> {
     let argument = without_options(argument);
-    let (mut listing, path) = Listing::parse(Format::Long, &client.directory, argument)?;
+    let (mut listing, path) = locate(client, Format::Long, argument)?;
     listing.on_control = true;
     client.path = path;
     let mut transfer = Transfer::new(Kind::List, client.ascii, cx.now);

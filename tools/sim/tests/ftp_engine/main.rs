@@ -4,5 +4,6 @@ mod attackers;
 mod bench;
 mod commands;
 mod files;
+mod long_names;
 mod meanwhile;
 mod transfers;

@@ -1,0 +1,264 @@
+//! Long names and the aliases that they got in this session (FTPSRV_LONG_NAMES shorten).
+//!
+//! May call `vfs`. The disk keeps aliases alone, so a long name is known to the session that gave it, and
+//! means its alias there until that is deleted or renamed. What is kept is a hash of the directory and the
+//! long name, in any case of letters, and the alias's number. Of [`REMEMBERED`] names the oldest file's
+//! goes when another comes, and directories' names only when there are no others: clients go back to
+//! directories, but seldom to files of long ago. A name that is forgotten is one that was never given: it
+//! names nothing that is there, and stored again it gets another alias.
+
+use heapless::Vec;
+
+use super::reply::Refusal;
+use crate::fat::Name83;
+use crate::fat::name83::NameError;
+use crate::vfs::alias::Alias;
+use crate::vfs::path::PathError;
+use crate::vfs::{FsError, UserPath};
+
+/// Long names that a session knows at once.
+pub const REMEMBERED: usize = 32;
+
+/// A name that got its alias.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Of the directory and the long name.
+    long: u32,
+    /// Of the directory and the alias, but for the lowest five bits: the alias's number, and whether it is
+    /// a directory's.
+    short: u32,
+}
+
+const NUMBER: u32 = 15;
+const DIRECTORY: u32 = 16;
+
+/// A name that is to get an alias.
+#[derive(Debug, Clone, Copy)]
+struct New {
+    long: u32,
+    alias: Alias,
+    number: u8,
+}
+
+/// What a session knows of long names.
+#[derive(Debug)]
+pub struct LongNames {
+    /// FTPSRV_LONG_NAMES says shorten.
+    pub(super) on: bool,
+    /// The last part of the last path was a long name.
+    pub(super) shortened: bool,
+    /// The last one used first.
+    known: Vec<Known, REMEMBERED>,
+    /// The last path's last part, when it is not known yet.
+    new: Option<New>,
+}
+
+impl LongNames {
+    /// Nothing.
+    pub(super) const fn new() -> LongNames {
+        LongNames { on: false, shortened: false, known: Vec::new(), new: None }
+    }
+
+    /// As [`UserPath::join`], with aliases for the long names in `text`. `make`: the last part may be
+    /// new, and then it gets the first alias, or the one that [`LongNames::next`] came to for the same
+    /// path.
+    ///
+    /// # Errors
+    /// The path's; [`FsError::NotFound`] for a long name that is not known, and [`FsError::Exists`] when all its
+    /// aliases are taken.
+    pub(super) fn join(
+        &mut self,
+        here: &UserPath,
+        text: &[u8],
+        make: bool,
+    ) -> Result<UserPath, Refusal> {
+        let last = self.new.take();
+        self.shortened = false;
+        match here.join(text) {
+            Err(PathError::Name(_)) if self.on => {}
+            joined => return Ok(joined?),
+        }
+        let is_slash = |&b: &u8| matches!(b, b'/' | b'\\');
+        let mut path =
+            if text.first().is_some_and(is_slash) { UserPath::root() } else { here.clone() };
+        let mut parts = text.split(is_slash).filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
+            path = match path.join(part) {
+                Err(PathError::Name(_)) => {
+                    self.shortened = parts.peek().is_none();
+                    let name = self.alias(&path, part, make && self.shortened, last)?;
+                    path.child(name)?
+                }
+                joined => joined?,
+            };
+        }
+        Ok(path)
+    }
+
+    fn alias(
+        &mut self,
+        directory: &UserPath,
+        name: &[u8],
+        make: bool,
+        last: Option<New>,
+    ) -> Result<Name83, Refusal> {
+        let alias = Alias::new(name).ok_or(PathError::Name(NameError::InvalidCharacter))?;
+        let long = hash(directory, name);
+        let number = match self.known.iter().position(|known| known.long == long) {
+            Some(at) => {
+                let known = self.known.remove(at);
+                // There is room for what was there.
+                let _ = self.known.insert(0, known);
+                (known.short & NUMBER) as u8
+            }
+            None if make => {
+                let new = last.filter(|last| last.long == long);
+                let new = new.unwrap_or(New { long, alias, number: 0 });
+                self.new = Some(new);
+                new.number
+            }
+            None => return Err(FsError::NotFound.into()),
+        };
+        Ok(alias.candidate(number).ok_or(FsError::Exists)?)
+    }
+
+    /// Whether the last path is a new name's.
+    pub(super) fn is_new(&self) -> bool {
+        self.new.is_some()
+    }
+
+    /// The last path's alias is taken: the next one, if there is one.
+    pub(super) fn next(&mut self) -> Option<Name83> {
+        let mut new = self.new.take()?;
+        new.number += 1;
+        let name = new.alias.candidate(new.number)?;
+        self.new = Some(new);
+        Some(name)
+    }
+
+    /// `path`, the last one, was made: if its name was new, it is known from now on.
+    pub(super) fn keep(&mut self, path: &UserPath, is_directory: bool) {
+        let Some(new) = self.new.take() else { return };
+        self.forget(path);
+        if self.known.is_full() {
+            let file = self.known.iter().rposition(|known| known.short & DIRECTORY == 0);
+            self.known.remove(file.unwrap_or(REMEMBERED - 1));
+        }
+        let kind = if is_directory { DIRECTORY } else { 0 };
+        let short = hash_of_short(path) | u32::from(new.number) | kind;
+        let _ = self.known.insert(0, Known { long: new.long, short });
+    }
+
+    /// `path` is no more what it was.
+    pub(super) fn forget(&mut self, path: &UserPath) {
+        let short = hash_of_short(path);
+        self.known.retain(|known| known.short & !(NUMBER | DIRECTORY) != short);
+    }
+}
+
+fn hash_of_short(path: &UserPath) -> u32 {
+    hash(path, b"") & !(NUMBER | DIRECTORY)
+}
+
+/// FNV-1a.
+fn hash(directory: &UserPath, name: &[u8]) -> u32 {
+    let parts = directory.names().iter().flat_map(|name| name.as_raw());
+    parts.chain(name).fold(0x811C_9DC5, |hash, byte| {
+        (hash ^ u32::from(byte.to_ascii_uppercase())).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::format;
+    use std::string::{String, ToString};
+
+    fn names() -> LongNames {
+        LongNames { on: true, ..LongNames::new() }
+    }
+
+    fn make(names: &mut LongNames, text: &str, is_directory: bool) -> String {
+        let path = names.join(&UserPath::root(), text.as_bytes(), true).unwrap();
+        names.keep(&path, is_directory);
+        path.to_string()
+    }
+
+    fn find(names: &mut LongNames, text: &str) -> Result<String, Refusal> {
+        Ok(names.join(&UserPath::root(), text.as_bytes(), false)?.to_string())
+    }
+
+    #[test]
+    fn a_name_is_found_in_any_case_and_in_its_directory_alone() {
+        let mut names = names();
+        assert_eq!(make(&mut names, "My Folder", true), "/MYFOLD~1");
+        assert_eq!(make(&mut names, "/my folder/some file.text", false), "/MYFOLD~1/SOMEFI~1.TEX");
+        assert_eq!(
+            find(&mut names, "MY FOLDER\\Some File.text").unwrap(),
+            "/MYFOLD~1/SOMEFI~1.TEX"
+        );
+        assert_eq!(
+            find(&mut names, "my folder/../MYFOLD~1/some file.text").unwrap(),
+            "/MYFOLD~1/SOMEFI~1.TEX"
+        );
+        assert_eq!(find(&mut names, "some file.text"), Err(FsError::NotFound.into()));
+        assert_eq!(find(&mut names, "other folder/x"), Err(FsError::NotFound.into()));
+        names.forget(&UserPath::root().join(b"MYFOLD~1").unwrap());
+        assert_eq!(find(&mut names, "My Folder"), Err(FsError::NotFound.into()));
+    }
+
+    #[test]
+    fn taken_aliases_are_passed_over_and_end() {
+        let mut names = names();
+        let here = UserPath::root();
+        let mut tries = 1;
+        names.join(&here, b"long name.txt", true).unwrap();
+        while names.next().is_some() {
+            tries += 1;
+            names.join(&here, b"long name.txt", true).unwrap();
+        }
+        assert_eq!(tries, crate::vfs::alias::CANDIDATES);
+        names.join(&here, b"long name.txt", true).unwrap();
+        names.next();
+        // Another path begins anew, and so does the first one after it.
+        assert_eq!(make(&mut names, "other name.txt", false), "/OTHERN~1.TXT");
+        assert_eq!(make(&mut names, "long name.txt", false), "/LONGNA~1.TXT");
+    }
+
+    #[test]
+    fn files_are_forgotten_before_directories() {
+        let mut names = names();
+        make(&mut names, "the directory", true);
+        for number in 0..200 {
+            make(&mut names, &format!("{number} is the file's number"), false);
+        }
+        assert!(find(&mut names, "the directory").is_ok());
+        assert!(find(&mut names, "199 is the file's number").is_ok());
+        assert!(find(&mut names, "0 is the file's number").is_err());
+        assert_eq!(names.known.len(), REMEMBERED);
+        for number in 0..200 {
+            make(&mut names, &format!("{number} is the directory's"), true);
+        }
+        assert!(find(&mut names, "199 is the directory's").is_ok());
+        assert!(find(&mut names, "199 is the file's number").is_err());
+    }
+
+    /// The same alias may be given again when its file is gone; its first name must not lead there then.
+    #[test]
+    fn an_alias_belongs_to_one_name() {
+        let mut names = names();
+        assert_eq!(make(&mut names, "a picture.jpg", false), "/APICTU~1.JPG");
+        assert_eq!(make(&mut names, "a picture of me.jpg", false), "/APICTU~1.JPG");
+        assert_eq!(find(&mut names, "a picture.jpg"), Err(FsError::NotFound.into()));
+        assert_eq!(find(&mut names, "a picture of me.jpg").unwrap(), "/APICTU~1.JPG");
+    }
+
+    #[test]
+    fn without_the_setting_nothing_is_shortened() {
+        let mut names = LongNames::new();
+        let refused = names.join(&UserPath::root(), b"long name.txt", true);
+        assert!(matches!(refused, Err(Refusal::Path(PathError::Name(_)))), "{refused:?}");
+        assert!(names.on || !names.is_new());
+    }
+}

@@ -10,11 +10,9 @@
 use heapless::Vec;
 
 use super::reply::Refusal;
-use crate::fat::Name83;
-use crate::fat::name83::NameError;
 use crate::vfs::alias::Alias;
 use crate::vfs::path::PathError;
-use crate::vfs::{FsError, UserPath};
+use crate::vfs::{FsError, Name83, UserPath};
 
 /// Long names that a session knows at once.
 pub const REMEMBERED: usize = 32;
@@ -84,9 +82,11 @@ impl LongNames {
         let mut parts = text.split(is_slash).filter(|part| !part.is_empty()).peekable();
         while let Some(part) = parts.next() {
             path = match path.join(part) {
-                Err(PathError::Name(_)) => {
+                Err(error @ PathError::Name(_)) => {
+                    let alias = Alias::new(part).ok_or(error)?;
+                    let long = hash(&path, part);
                     self.shortened = parts.peek().is_none();
-                    let name = self.alias(&path, part, make && self.shortened, last)?;
+                    let name = self.alias(alias, long, make && self.shortened, last)?;
                     path.child(name)?
                 }
                 joined => joined?,
@@ -97,13 +97,11 @@ impl LongNames {
 
     fn alias(
         &mut self,
-        directory: &UserPath,
-        name: &[u8],
+        alias: Alias,
+        long: u32,
         make: bool,
         last: Option<New>,
     ) -> Result<Name83, Refusal> {
-        let alias = Alias::new(name).ok_or(PathError::Name(NameError::InvalidCharacter))?;
-        let long = hash(directory, name);
         let number = match self.known.iter().position(|known| known.long == long) {
             Some(at) => {
                 let known = self.known.remove(at);

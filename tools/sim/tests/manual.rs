@@ -49,6 +49,9 @@
 //! | Names are 8.3, of DOS's characters; an invalid one is rejected | src/vfs/path_tests.rs what_is_no_name_is_refused_whole |
 //! | High-bit characters have no meaning to the server | src/vfs/path_tests.rs the_wire_gets_the_disks_bytes_and_messages_do_not |
 //! | Slashes lead to drives and directories; relative paths start at the current one | src/vfs/path_tests.rs parts_slashes_and_dots_lead_where_users_expect |
+//! | The server makes no file or directory beyond these limits | tools/sim/tests/ftp_engine/long_names.rs what_dos_could_not_name_is_not_made |
+//! | A name that is too long is rejected, never cut; with FTPSRV_LONG_NAMES of our own it gets an alias | tools/sim/tests/ftp_engine/long_names.rs a_modern_folder_is_stored_and_found_again |
+//! | Names with spaces are refused whole | tools/sim/tests/ftp_engine/commands.rs names_with_spaces_are_refused_whole |
 //!
 //! # Starting, running and ending
 //!
@@ -60,6 +63,59 @@
 //! | Alt-H: help | src/console/tests.rs help_names_every_key_and_any_key_leaves_it |
 //! | Alt-S: statistics; Alt-U of later builds: users | src/console/tests.rs pages_of_the_servers_are_asked_for_and_filled |
 //! | Alt-X and Ctrl-C: exit | src/console/tests.rs the_end_stays_on_the_screen |
+//! | The start tells what the server is set up for: clients, buffers, ports, addresses | tools/sim/tests/server/starting.rs the_start_says_what_the_server_is_set_up_for |
+//! | A configuration that is not found or not correct is told | tools/sim/tests/server/starting.rs no_mtcp_cfg_is_said_with_where_to_put_one |
+//! | An error in the password file is told | tools/sim/tests/server/starting.rs a_bad_password_file_is_said_with_file_and_line |
+//! | Too little memory is told | tools/sim/tests/server/starting.rs too_little_memory_is_said_with_figures_and_what_to_lower |
+//! | Uploads fail when the disk is full | tools/sim/tests/server/disks.rs a_full_disk_is_452_and_the_server_goes_on |
+//! | SITE DISKFREE, SITE STATS, SITE WHO tell of the server from afar | tools/sim/tests/ftp_engine/promises.rs site_stats_and_who_tell_what_the_manuals_do |
+//! | More clients than configured get 421 | tools/sim/tests/server/commands.rs ten_clients_are_served_and_the_eleventh_is_told_421 |
+//! | An inactive user is disconnected within 10 s after the time-out | tools/sim/tests/server/sessions.rs an_idle_session_ends_within_ten_seconds_of_its_time |
+//! | At the end the data connections get up to 10 s | tools/sim/tests/server/console.rs a_transfer_that_does_not_finish_is_cut_off_after_ten_seconds |
+//! | Nobody new is let in meanwhile | tools/sim/tests/server/console.rs transfers_may_finish_and_nobody_new_is_let_in |
+//! | The beep costs no client any time | tools/sim/tests/server/console.rs the_login_beep_keeps_nobody_waiting |
+//! | The MOTD file is shown at login | tools/sim/tests/server/starting.rs the_motd_is_shown_at_login_whatever_its_line_ends |
+//! | An MOTD of 600 bytes and more | tools/sim/tests/server/starting.rs a_long_motd_is_shown_whole |
+//!
+//! # Firewalls, active and passive
+//!
+//! | promise | test |
+//! |---|---|
+//! | PASV ports from FTPSRV_PASV_BASE on, in turn, never one in use | tools/sim/tests/server/connections.rs a_passive_port_in_use_is_given_to_nobody_else |
+//! | FTPSRV_EXT_IPADDR goes to clients from outside, the real address to those of the same LAN | tools/sim/tests/server/connections.rs clients_from_outside_get_the_firewalls_address_and_neighbours_ours |
+//! | PASV works at once after 226 | tools/sim/tests/server/connections.rs pasv_right_after_226_works_five_hundred_times |
+//! | Active connections come from the port below the control port | tools/sim/tests/server/connections.rs active_mode_connects_to_the_client_from_the_port_below |
+//! | Every client may have a data connection at any time | tools/sim/tests/server/transfers.rs ten_uploads_at_once_mix_nothing |
+//!
+//! # Notes on specific FTP clients
+//!
+//! | promise | test |
+//! |---|---|
+//! | The illusion of a Unix file system: listings as `ls -l` writes them | tools/sim/tests/ftp_engine/commands.rs listings_in_every_form |
+//! | Clients that flood a slow server lose nothing | tools/sim/tests/ftp_engine/transfers.rs uploads_of_every_size_arrive_whole |
+//! | Clients may put their commands in packets as they like | tools/sim/tests/server/commands.rs commands_are_understood_in_any_split |
+//!
+//! # Appendix A: FTP commands
+//!
+//! | promise | test |
+//! |---|---|
+//! | USER and PASS; only at the login | tools/sim/tests/ftp_engine/commands.rs a_session_from_greeting_to_goodbye |
+//! | RNFR, RNTO, DELE, CWD, CDUP, PWD, MKD, RMD and the X forms | tools/sim/tests/ftp_engine/commands.rs names_and_directories |
+//! | Each needs its permission | tools/sim/tests/ftp_engine/promises.rs each_command_needs_its_permission |
+//! | PASV, PORT | tools/sim/tests/ftp_engine/transfers.rs active_mode_connects_to_the_client |
+//! | ABOR | tools/sim/tests/server/transfers.rs abor_ends_a_transfer_with_426_and_226 |
+//! | RETR | tools/sim/tests/ftp_engine/transfers.rs downloads_of_every_size_arrive_whole |
+//! | STOR never overwrites; APPE makes a file or adds to one | tools/sim/tests/ftp_engine/transfers.rs uploads_never_overwrite_but_append |
+//! | STOU chooses a name of its own | tools/sim/tests/server/transfers.rs stou_finds_a_name_of_its_own_for_everybody |
+//! | TYPE A converts line ends | tools/sim/tests/ftp_engine/transfers.rs text_gets_line_ends_in_both_directions |
+//! | MODE, STRU, TYPE, ALLO, NOOP, SYST, ACCT and the others answer | tools/sim/tests/ftp_engine/commands.rs everything_of_appendix_a_answers |
+//! | HELP, and SITE HELP | tools/sim/tests/ftp_engine/promises.rs help_knows_every_command_and_says_what_it_is_for |
+//! | FEAT | tools/sim/tests/ftp_engine/promises.rs feat_lists_exactly_what_works |
+//! | MDTM | tools/sim/tests/ftp_engine/commands.rs times_are_utc_on_the_wire_and_local_on_disk |
+//! | STAT: the server's status, or a listing on the control connection | tools/sim/tests/ftp_engine/promises.rs stat_tells_of_the_session_and_lists_a_path |
+//! | STAT during a transfer | tools/sim/tests/server/transfers.rs stat_tells_the_bytes_so_far_and_later_commands_wait |
+//! | REIN, which the manual's server lacks | tools/sim/tests/ftp_engine/promises.rs rein_begins_again_and_forgets_no_failure |
+//! | REST, which the manual's server lacks | tools/sim/tests/ftp_engine/transfers.rs transfers_resume_where_they_broke_off |
 //!
 //! # The whole server
 //!

@@ -6,4 +6,5 @@ mod commands;
 mod files;
 mod long_names;
 mod meanwhile;
+mod promises;
 mod transfers;

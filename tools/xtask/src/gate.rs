@@ -11,8 +11,9 @@ use crate::setup::Toolchain;
 
 /// Bytes that the kernel's file may have: the linker script's own limit.
 const FILE_LIMIT: usize = 288 * 1024;
-/// Bytes of code, static data and stack: the rest of a PC's 640 KB is for buffers.
-const MEMORY_LIMIT: u32 = 320 * 1024;
+/// Bytes of code, static data and stack: the largest file, 40 KB of stack with its guard, and static data.
+/// The rest of a PC's 640 KB is for buffers.
+const MEMORY_LIMIT: u32 = FILE_LIMIT as u32 + 48 * 1024;
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \

@@ -1,21 +1,14 @@
 //! All disks of the PC: those that the BIOS knows, in its order, and IDE drives that it does not.
 //!
-//! A hard disk of the BIOS's is reached by ATA when it is proven which drive it is: a read through
-//! the BIOS went to that drive's registers, and sectors all over the disk are the same both ways.
-//! (Disk managers and odd translations show another disk than the drive's.) Where there is doubt,
-//! the BIOS keeps the whole channel: a reset takes both drives, and with them what the BIOS set up.
+//! A hard disk of the BIOS's is reached by ATA when it is proven which drive it is (hw::ata::owner).
 
-use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};
-use ftpsrv::hw::ata::{Ata, MAX_DRIVES, Trace};
+use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba};
+use ftpsrv::hw::ata::{Ata, Owner, owners};
 
 use super::bios_disk::BiosDisks;
 use super::ports::IoPorts;
 
 const MAX_DISKS: usize = 14;
-/// Places in a partition table.
-const PARTITIONS: usize = 4;
-/// Places spread over a disk where both ways are compared.
-const SPREAD: u32 = 4;
 
 /// The way to a disk.
 #[derive(Clone, Copy)]
@@ -23,15 +16,6 @@ enum Route {
     Bios(DiskId),
     /// A drive of the IDE channels, and how it is shown.
     Ata(u8, DiskInfo),
-}
-
-/// What the BIOS calls an IDE drive.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    /// The BIOS does not know it.
-    None,
-    Proven(DiskId),
-    Doubtful,
 }
 
 /// All disks of the PC.
@@ -61,7 +45,7 @@ impl PcDisks {
                 None => Some(Route::Bios(disk)),
             });
         }
-        for (drive, _) in (0..).zip(owners).filter(|&(_, owner)| owner == Owner::None) {
+        for (drive, _) in (0..).zip(owners).filter(|&(_, owner)| owner == Owner::Nobody) {
             let route = disks.by_ata(drive, next);
             next = next.saturating_add(u8::from(route.is_some()));
             disks.add(route);
@@ -136,73 +120,4 @@ impl Disks for PcDisks {
             _ => false,
         }
     }
-}
-
-/// Whose the IDE drives are.
-#[inline(never)]
-fn owners(bios: &mut BiosDisks, ata: &mut Ata<IoPorts>) -> [Owner; MAX_DRIVES as usize] {
-    let mut owners = [Owner::None; MAX_DRIVES as usize];
-    if ata.drives().next().is_none() {
-        return owners;
-    }
-    for disk in (0..bios.count()).map(DiskId) {
-        if bios.info(disk).is_none_or(|info| info.kind == DiskKind::Floppy) {
-            continue;
-        }
-        let mut sector = [0; SECTOR];
-        ata.mark();
-        let read = bios.read(disk, Lba(0), &mut sector);
-        let owner = match ata.trace() {
-            Trace::Drive(drive) => owners.get_mut(usize::from(drive)),
-            Trace::None if read.is_ok() => continue,
-            _ => None,
-        };
-        // A command that cannot be traced leaves no drive of which it is certain that the BIOS does
-        // not use it.
-        let Some(owner) = owner else { return [Owner::Doubtful; MAX_DRIVES as usize] };
-        *owner = match *owner {
-            Owner::None if read.is_ok() => Owner::Proven(disk),
-            _ => Owner::Doubtful,
-        };
-    }
-    for (drive, owner) in (0..).zip(&mut owners) {
-        if let Owner::Proven(disk) = *owner
-            && !same(bios, disk, ata, drive)
-        {
-            *owner = Owner::Doubtful;
-        }
-    }
-    for channel in owners.chunks_mut(2) {
-        if channel.contains(&Owner::Doubtful) {
-            channel.fill(Owner::Doubtful);
-        }
-    }
-    owners
-}
-
-/// Whether the BIOS's disk is the drive, sector by sector: its partition table, the first sectors of
-/// its partitions, and some spread over what the BIOS can reach, up to the last.
-#[inline(never)]
-fn same(bios: &mut BiosDisks, disk: DiskId, ata: &mut Ata<IoPorts>, drive: u8) -> bool {
-    let Some(reach) = bios.info(disk).map(|info| info.sectors) else { return false };
-    if reach == 0 || ata.identity(drive).is_none_or(|identity| identity.sectors < reach) {
-        return false;
-    }
-    let mut first = [0; SECTOR];
-    if !ata.probe(drive, Lba(0), &mut first) {
-        return false;
-    }
-    let partitions = (0..PARTITIONS).filter_map(|entry| {
-        let at = 0x1BE + entry * 16 + 8;
-        Some(u32::from_le_bytes(first.get(at..at + 4)?.try_into().ok()?))
-    });
-    let spread = (0..=SPREAD)
-        .map(|part| (u64::from(reach - 1) * u64::from(part) / u64::from(SPREAD)) as u32);
-    let mut places = partitions.filter(|&start| start < reach).chain(spread);
-    places.all(|place| {
-        let (mut by_bios, mut by_ata) = ([0; SECTOR], [1; SECTOR]);
-        bios.read(disk, Lba(place), &mut by_bios).is_ok()
-            && ata.probe(drive, Lba(place), &mut by_ata)
-            && by_bios == by_ata
-    })
 }

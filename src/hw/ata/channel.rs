@@ -166,7 +166,7 @@ impl<P: Ports> Channel<P> {
         for part in buffer.chunks_mut(block.max(1)) {
             if let Err(fault) = self.data(limit) {
                 // A drive may offer the block with the bad sector all the same, and wait.
-                if self.wants_data() {
+                if self.get(register::STATUS) & (status::BUSY | status::DATA) == status::DATA {
                     self.ports.read_words(self.base + register::DATA, part);
                     self.settle();
                 }
@@ -236,9 +236,9 @@ impl<P: Ports> Channel<P> {
         self.wait(limit, |now| now & (status::BUSY | status::DATA) == 0)
     }
 
-    /// Whether the drive waits for data to be fetched or brought.
-    pub fn wants_data(&mut self) -> bool {
-        self.get(register::STATUS) & (status::BUSY | status::DATA) == status::DATA
+    /// Whether the drive that was selected last wants nothing, or will not within `limit`.
+    pub fn is_idle(&mut self, limit: Limit) -> bool {
+        self.idle(limit).is_ok()
     }
 
     /// Waits until the drive has data or wants some.

@@ -9,11 +9,13 @@
 
 mod channel;
 mod identity;
+mod owner;
 mod taskfile;
 mod transfer;
 
 use channel::{Channel, Limit};
 pub use identity::Identity;
+pub use owner::{Owner, owners};
 pub use taskfile::Translation;
 use taskfile::{Taskfile, command};
 

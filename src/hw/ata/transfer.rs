@@ -81,10 +81,12 @@ impl<P: Ports> Ata<P> {
     /// [`DiskError::Failed`] when something written earlier could not be brought to the medium,
     /// [`DiskError::NotReady`].
     pub fn flush(&mut self, number: u8) -> Result<(), DiskError> {
-        let Some((channel, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
+        let Some((_, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
         if !drive.unflushed || !drive.identity.flush {
             return Ok(());
         }
+        self.free(number).map_err(|_| DiskError::NotReady)?;
+        let Some((channel, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
         let registers = Taskfile::plain(number & 1, command::FLUSH_CACHE);
         let mut result = Ok(());
         for _ in 0..TRIES {
@@ -170,7 +172,7 @@ impl<P: Ports> Ata<P> {
     fn after(&mut self, number: u8, fault: Fault) -> Result<(), Fault> {
         let Some((channel, drive)) = self.at(number) else { return Err(fault) };
         let answered = fault != Fault::TimeOut;
-        if answered && !channel.wants_data() {
+        if answered && channel.is_idle(REVIVE) {
             drive.hung = false;
             return Ok(());
         }
@@ -189,12 +191,9 @@ impl<P: Ports> Ata<P> {
         transfer: Transfer<'_>,
         done: &mut usize,
     ) -> Result<(), Fault> {
-        let hung = self.at(number).is_some_and(|(_, drive)| drive.hung);
-        if hung && !self.reset(number, REVIVE) {
-            return Err(Fault::TimeOut);
-        }
-        let limit = if hung { SECOND_CHANCE } else { COMMAND };
+        self.free(number)?;
         let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
+        let limit = if drive.hung { SECOND_CHANCE } else { COMMAND };
         if !drive.prepared {
             prepare(channel, number & 1, drive, limit)?;
         }
@@ -218,6 +217,18 @@ impl<P: Ports> Ata<P> {
         }
         drive.hung = false;
         Ok(())
+    }
+
+    /// Frees the channel of what a drive is still busy with after it was given up, be it this one or
+    /// its neighbour.
+    fn free(&mut self, number: u8) -> Result<(), Fault> {
+        let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
+        let limit = if drive.hung { REVIVE } else { RESET };
+        if channel.is_idle(REVIVE) || self.reset(number, limit) {
+            Ok(())
+        } else {
+            Err(Fault::TimeOut)
+        }
     }
 
     /// Resets the drive's channel, both drives of which have to be set up again.

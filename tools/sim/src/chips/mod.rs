@@ -2,5 +2,6 @@
 
 pub mod bus;
 pub mod dp8390;
+pub mod ide;
 
 pub use bus::{Device, PortBus};

@@ -1,0 +1,109 @@
+//! Media of all sizes: floppies made by mformat, with and without parameter block, 64 KB clusters, FAT32
+//! beyond 2 GB, and a volume at the end of a disk of 128 GB.
+
+use bumpalo::Bump;
+use ftpsrv::block::DiskKind;
+use ftpsrv::vfs::{Drives, DrivesSize, Provider};
+use sim::disk::{Medium, SimDisk, SimDisks};
+use sim::fat_image::{fsck, mkfs, mtools};
+use sim::rig::{Arena, Random, STORE, fetch, make_dir, remove, store};
+
+const SIZE: DrivesSize = DrivesSize::of(24 * 1024);
+
+/// Writes files and directories, deletes one, and gives the medium back, closed.
+fn write_to(kind: DiskKind, medium: Medium, drive: &str) -> Medium {
+    let disks = SimDisks::new(vec![SimDisk::new(kind, Some(medium))]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    make_dir(&mut drives, &format!("{drive}/dir")).unwrap();
+    store(&mut drives, &format!("{drive}/gone"), STORE, &[1; 30_000], 4096).unwrap();
+    store(&mut drives, &format!("{drive}/dir/kept.bin"), STORE, &data(), 4096).unwrap();
+    remove(&mut drives, &format!("{drive}/gone")).unwrap();
+    assert!(fetch(&mut drives, &format!("{drive}/dir/kept.bin"), 8192).unwrap() == data());
+    drives.flush().unwrap();
+    disks.medium(0)
+}
+
+fn data() -> Vec<u8> {
+    Random(11).bytes(70_000)
+}
+
+/// The volume holds what was written, and nothing is wrong with it.
+fn check(label: &str, volume: &Medium) {
+    assert_eq!(fsck(volume), [""; 0], "{label}");
+    let (_, theirs) = mtools(volume, "mtype", &["::/dir/kept.bin"]);
+    assert!(theirs == data(), "{label}: mtools reads something else");
+}
+
+#[test]
+fn floppies_of_mformat() {
+    for kilobytes in [160, 180, 320, 360, 720, 1200, 1440, 2880] {
+        let size = kilobytes.to_string();
+        let blank = Medium::new(kilobytes * 2);
+        let (medium, _) = mtools(&blank, "mformat", &["-f", &size, "::"]);
+        check(&size, &write_to(DiskKind::Floppy, medium, "/drive_a"));
+    }
+}
+
+#[test]
+fn floppies_of_dos_1_without_parameter_block() {
+    for kilobytes in [160, 180, 320, 360] {
+        let size = kilobytes.to_string();
+        let blank = Medium::new(kilobytes * 2);
+        let (mut medium, _) = mtools(&blank, "mformat", &["-f", &size, "::"]);
+        let boot = medium.sector(0);
+        medium.set_sector(0, &[0; 512]);
+        let mut written = write_to(DiskKind::Floppy, medium, "/drive_a");
+        assert_eq!(written.sector(0), [0; 512]);
+        written.set_sector(0, &boot);
+        check(&size, &written);
+    }
+}
+
+#[test]
+fn clusters_of_64_kilobytes() {
+    let medium = mkfs(600_000, &["-F", "16", "-s", "128"]);
+    check("64 KB", &write_to(DiskKind::Hard, medium, "/drive_c"));
+}
+
+#[test]
+fn fat32_beyond_two_gigabytes() {
+    let mut medium = mkfs(5_000_000, &["-F", "32", "-s", "16"]);
+    // The information sector's hint sends the search behind 2 GB.
+    let mut info = medium.sector(1);
+    info[492..496].copy_from_slice(&300_000u32.to_le_bytes());
+    medium.set_sector(1, &info);
+    let written = write_to(DiskKind::Hard, medium, "/drive_c");
+    let data = data();
+    let beyond = (4_194_304..5_000_000).any(|lba| written.sector(lba)[..] == data[512..1024]);
+    assert!(beyond, "nothing lies behind 2 GB");
+    check("2.4 GB", &written);
+}
+
+#[test]
+fn a_volume_at_the_end_of_128_gigabytes() {
+    let (sectors, length) = (1 << 28, 70_000);
+    for start in [20_000_000, sectors - length] {
+        let volume = mkfs(length, &["-F", "32", "-s", "1"]);
+        let mut disk = Medium::new(sectors);
+        let mut table = [0; 512];
+        table[450] = 0x0C;
+        table[454..458].copy_from_slice(&start.to_le_bytes());
+        table[458..462].copy_from_slice(&length.to_le_bytes());
+        table[510..].copy_from_slice(&[0x55, 0xAA]);
+        disk.set_sector(0, &table);
+        for lba in 0..length {
+            let sector = volume.sector(lba);
+            if sector != [0; 512] {
+                disk.set_sector(start + lba, &sector);
+            }
+        }
+        let disk = write_to(DiskKind::Hard, disk, "/drive_c");
+        assert_eq!(disk.sector(0), table);
+        let mut volume = Medium::new(length);
+        for lba in 0..length {
+            volume.set_sector(lba, &disk.sector(start + lba));
+        }
+        check("128 GB", &volume);
+    }
+}

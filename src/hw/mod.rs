@@ -1,4 +1,4 @@
-//! Drivers for the hardware of a PC, without `unsafe`: they reach it through [`ports::Ports`].
+//! Drivers for the hardware of a PC, in safe Rust: they reach it through [`ports::Ports`].
 //!
 //! Implements the traits that `block` and `net` declare. Each file says which chip it drives and
 //! which data sheet it follows.

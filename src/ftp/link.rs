@@ -21,6 +21,10 @@ pub trait ControlLink {
     /// Queues as much of `data` as there is room for and returns how much that was.
     fn send(&mut self, data: &[u8]) -> usize;
 
+    /// The client may be gone without a word: gives it 10 seconds to acknowledge something of what is
+    /// queued, or be dead.
+    fn doubt(&mut self);
+
     /// Whether everything queued was acknowledged by the client.
     fn is_drained(&self) -> bool;
 

@@ -367,6 +367,9 @@ impl Transfer {
                     line.text(": ").path(&client.path);
                 }
                 line.send(cx.control);
+                if matches!(refusal, Refusal::Reply(426, _)) {
+                    cx.control.doubt();
+                }
             }
         }
         if self.opened {

@@ -90,6 +90,10 @@ impl ControlLink for WireLink<'_> {
         data.len()
     }
 
+    fn doubt(&mut self) {
+        self.inner.doubt();
+    }
+
     fn is_drained(&self) -> bool {
         self.inner.is_drained()
     }

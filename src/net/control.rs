@@ -30,8 +30,10 @@ const LINGER: u64 = 5_000;
 /// How much of that a client loses when somebody else finds no other socket.
 const CUT_SHORT: u64 = 3_000;
 /// Seconds of silence after which a client is asked whether it is there, and after which it is not.
-const KEEP_ALIVE: u64 = 15;
-const TIMEOUT: u64 = 60;
+const KEEP_ALIVE: u64 = 10;
+const TIMEOUT: u64 = 45;
+/// The latter for a client whose data connection has died: it does not get that long again.
+const DOUBTED: u64 = 10;
 
 /// An IPv4 endpoint; with `proto-ipv4` alone there is no other kind.
 pub(super) fn v4(endpoint: IpEndpoint) -> SocketAddrV4 {
@@ -211,6 +213,10 @@ impl<'a> ControlPool<'a> {
                 forget(&mut self.set, &mut slot.handle);
             }
             let socket = self.set.get_mut::<Socket>(slot.handle);
+            if socket.send_queue() == 0 {
+                // Whoever acknowledges everything is there.
+                socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
+            }
             slot.life = match (slot.life, socket.state()) {
                 (Life::Owned, _) => Life::Owned,
                 (Life::Listening | Life::HalfOpen(_), State::Established | State::CloseWait) => {
@@ -299,6 +305,11 @@ impl ControlPort<'_, '_> {
     pub fn send(&mut self, data: &[u8]) -> usize {
         *self.dirty = true;
         self.socket.send_slice(data).unwrap_or(0)
+    }
+
+    /// Gives the client 10 seconds to acknowledge something of what is queued, or be dead: it may be.
+    pub fn doubt(&mut self) {
+        self.socket.set_timeout(Some(Duration::from_secs(DOUBTED)));
     }
 
     /// Whether everything queued was acknowledged by the client.

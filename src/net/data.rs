@@ -23,8 +23,11 @@ const LINGER: u64 = 1_500;
 /// Milliseconds that a client has to answer our SYN-ACK on a passive port.
 const HALF_OPEN: u64 = 4_500;
 /// Seconds of silence after which the peer is asked whether it is there, and after which it is not.
-const KEEP_ALIVE: u64 = 15;
-const TIMEOUT: u64 = 40;
+const KEEP_ALIVE: u64 = 5;
+const TIMEOUT: u64 = 20;
+/// Instead of KEEP_ALIVE when we have closed: smoltcp 0.14 stops the retransmission of a FIN at the third
+/// duplicate ACK, and sends it when the peer is to be asked. Longer than LINGER, so that others are not.
+const FIN_AGAIN: u64 = 2;
 /// The same for a peer that closed its window: smoltcp asks it less and less often, at last every 60 s.
 const TIMEOUT_STALLED: u64 = 130;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
@@ -215,7 +218,6 @@ impl<'a> DataPool<'a> {
                 Socket::new(SocketBuffer::new(buffers.0), SocketBuffer::new(buffers.1));
             // An upload's speed is its window over this delay.
             socket.set_ack_delay(None);
-            socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
             let handle = set.add(socket);
             Slot {
                 set,
@@ -243,10 +245,9 @@ impl<'a> DataPool<'a> {
             let over = segment.opens() && slot.state() == DataState::Idle;
             if slot.peer() == Some(from) && !over {
                 slot.dirty = true;
-                if segment.window == 0 && !segment.resets() {
-                    let stalled = Duration::from_secs(TIMEOUT_STALLED);
-                    slot.socket_mut().set_timeout(Some(stalled));
-                }
+                let stalled = segment.window == 0 && !segment.resets();
+                let timeout = if stalled { TIMEOUT_STALLED } else { TIMEOUT };
+                slot.socket_mut().set_timeout(Some(Duration::from_secs(timeout)));
                 return Route::Slot(index);
             }
             if slot.ours == Ours::Listen {
@@ -357,7 +358,9 @@ impl<'a> DataPort<'_, 'a> {
         let slot = self.slot_mut();
         (slot.ours, slot.port, slot.owner) = (ours, port, owner);
         (slot.linger, slot.dirty) = (None, true);
-        slot.socket_mut().set_timeout(Some(Duration::from_secs(TIMEOUT)));
+        let socket = slot.socket_mut();
+        socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
+        socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
     }
 
     /// Listens on `port` for one connection from `owner`; everybody else's SYN is ignored. A socket that
@@ -487,6 +490,7 @@ impl<'a> DataPort<'_, 'a> {
             DataState::Open | DataState::PeerClosed => {
                 let slot = self.slot_mut();
                 (slot.ours, slot.dirty) = (Ours::Close, true);
+                slot.socket_mut().set_keep_alive(Some(Duration::from_secs(FIN_AGAIN)));
                 slot.socket_mut().close();
             }
             DataState::Closing => {}

@@ -22,6 +22,9 @@ use crate::time::Millis;
 
 /// Milliseconds between looks at all timers.
 const TICK: u64 = 10;
+/// Milliseconds that pass for connections between two turns at most. A disk command may keep the server
+/// away from the wire for longer, which is no silence of its clients.
+const LONGEST_TURN: u64 = 1_000;
 /// Rounds of egress on the control sockets in one turn: a reply is rarely more than one packet.
 const CONTROL_ROUNDS: usize = 4;
 /// Milliseconds between reports of an address conflict, which an attacker could make by the thousand.
@@ -108,6 +111,9 @@ pub struct Stack<'a> {
     control: ControlPool<'a>,
     data: DataPool<'a>,
     counters: Statistics,
+    /// When the last turn was.
+    polled: Millis,
+    /// The connections' clock.
     now: Millis,
     next_tick: Millis,
     next_conflict: Millis,
@@ -178,6 +184,7 @@ impl<'a> Stack<'a> {
             control,
             data,
             counters: Statistics::default(),
+            polled: now,
             now,
             next_tick: now,
             next_conflict: now,
@@ -197,8 +204,9 @@ impl<'a> Stack<'a> {
     }
 
     /// Receives up to `budget` frames, lets timers act, and sends what there is to send.
-    pub fn poll(&mut self, now: Millis, budget: usize) -> Activity {
-        self.now = now;
+    pub fn poll(&mut self, polled: Millis, budget: usize) -> Activity {
+        let now = self.now.plus(polled.since(self.polled).min(LONGEST_TURN));
+        (self.polled, self.now) = (polled, now);
         let mut received = 0;
         while received < budget && self.receive() {
             received += 1;

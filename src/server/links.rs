@@ -30,6 +30,10 @@ impl ControlLink for Control<'_, '_> {
         self.0.send(data)
     }
 
+    fn doubt(&mut self) {
+        self.0.doubt();
+    }
+
     fn is_drained(&self) -> bool {
         self.0.is_drained()
     }

@@ -24,6 +24,7 @@ struct Control {
     capacity: usize,
     client_closed: bool,
     dead: bool,
+    doubted: bool,
     closed: bool,
     aborted: bool,
 }
@@ -40,6 +41,7 @@ impl ScriptedControl {
             capacity: 2048,
             client_closed: false,
             dead: false,
+            doubted: false,
             closed: false,
             aborted: false,
         })))
@@ -68,6 +70,11 @@ impl ScriptedControl {
     /// The client sends RST, or is gone for TCP's patience.
     pub fn kill(&self) {
         self.0.borrow_mut().dead = true;
+    }
+
+    /// Whether the server has asked for a quick sign of life.
+    pub fn is_doubted(&self) -> bool {
+        self.0.borrow().doubted
     }
 
     /// Bytes that the server has not received yet.
@@ -114,6 +121,10 @@ impl ControlLink for ScriptedControl {
         assert!(!link.closed, "sent behind its own FIN");
         link.outgoing.extend_from_slice(&data[..length]);
         length
+    }
+
+    fn doubt(&mut self) {
+        self.0.borrow_mut().doubted = true;
     }
 
     fn is_drained(&self) -> bool {

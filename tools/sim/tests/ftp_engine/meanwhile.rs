@@ -87,8 +87,10 @@ fn other_commands_wait_and_are_answered_in_order() {
 fn a_reset_ends_a_transfer_with_426() {
     let mut bench = Bench::new();
     let client = stalled(&mut bench);
+    assert!(!bench.peers[client].control.is_doubted());
     bench.peers[client].data.kill();
     assert_code(&bench.run(client), 426);
+    assert!(bench.peers[client].control.is_doubted());
     bench.passive(client);
     assert_code(&bench.ask(client, "STOR /drive_c/up.bin"), 150);
     bench.feed(client, &[1; 10_000]);

@@ -56,7 +56,7 @@ fn a_client_that_dies_silently_in_a_download_is_found() {
     fill(&mut rig);
     rig.alice.set_connected(false);
     fill(&mut rig);
-    rig.until("death", 45_000, |rig| data(rig) == DataState::Dead);
+    rig.until("death", 21_000, |rig| data(rig) == DataState::Dead);
 }
 
 #[test]
@@ -66,7 +66,98 @@ fn a_client_that_dies_silently_in_an_upload_is_found() {
     rig.alice.send(connection, &[1; 100]);
     rig.run(50);
     rig.alice.set_connected(false);
-    rig.until("death", 45_000, |rig| data(rig) == DataState::Dead);
+    rig.until("death", 21_000, |rig| data(rig) == DataState::Dead);
+}
+
+#[test]
+fn a_line_that_is_silent_for_ten_seconds_costs_no_connection() {
+    let mut rig = Rig::new();
+    let (control, slot) = rig.login();
+    let connection = rig.passive(0);
+    let bytes = sim::network::Random::new(5).bytes(200_000);
+    rig.alice.send(connection, &bytes);
+    let (mut received, mut sent) = (Vec::new(), 0);
+    for ms in 0..60_000 {
+        match ms {
+            5 => rig.alice.set_connected(false),
+            10_005 => rig.alice.set_connected(true),
+            _ => {}
+        }
+        rig.stack.data(0).unwrap().receive(&mut |piece| {
+            received.extend_from_slice(piece);
+            piece.len()
+        });
+        rig.stack.data(0).unwrap().send(&mut |space| {
+            let length = space.len().min(200_000 - sent);
+            sent += length;
+            length
+        });
+        rig.step();
+    }
+    assert!(received == bytes, "{} bytes arrived", received.len());
+    assert_eq!(rig.alice.received(connection).len(), 200_000);
+    assert!(rig.alice.is_open(control) && !rig.stack.control(slot).unwrap().is_dead());
+}
+
+#[test]
+fn a_peer_that_closed_its_window_for_a_moment_is_found_as_soon_as_any_other() {
+    let mut rig = Rig::new();
+    let connection = rig.passive(0);
+    rig.alice.pause(connection, true);
+    for _ in 0..3_000 {
+        fill(&mut rig);
+        rig.step();
+    }
+    rig.alice.pause(connection, false);
+    for _ in 0..3_000 {
+        fill(&mut rig);
+        rig.step();
+    }
+    rig.alice.set_connected(false);
+    fill(&mut rig);
+    rig.until("death", 21_000, |rig| data(rig) == DataState::Dead);
+}
+
+#[test]
+fn a_server_that_was_busy_for_a_minute_takes_nobody_for_dead() {
+    let mut rig = Rig::new();
+    let (control, slot) = rig.login();
+    let connection = rig.passive(0);
+    rig.run(1_000);
+    for _ in 0..3 {
+        // A disk that does not answer.
+        rig.network.advance(60_000);
+        rig.run(300);
+    }
+    assert!(rig.alice.is_open(control) && rig.alice.is_open(connection));
+    assert_eq!(data(&mut rig), DataState::Open);
+    assert!(!rig.stack.control(slot).unwrap().is_dead());
+}
+
+#[test]
+fn a_fin_that_was_lost_is_sent_again_in_spite_of_duplicate_acks() {
+    let mut rig = Rig::new();
+    let connection = rig.passive(0);
+    fill(&mut rig);
+    rig.network.record();
+    rig.run(500);
+    assert_eq!(rig.stack.data(0).unwrap().unacknowledged(), 0);
+    let frames = rig.network.take_recorded();
+    let own = rig.alice.plug();
+    let (_, last_ack) = frames.iter().rfind(|(plug, _)| *plug == own).unwrap();
+    // The FIN goes out, and gets nowhere.
+    rig.network.set_faults(sim::network::Faults { loss: 1000, ..Default::default() });
+    rig.stack.data(0).unwrap().close();
+    rig.run(10);
+    rig.network.set_faults(Default::default());
+    for _ in 0..3 {
+        rig.alice.inject(last_ack);
+    }
+    rig.until("the FIN", 2_500, |rig| {
+        rig.alice.state(connection) == smoltcp::socket::tcp::State::CloseWait
+    });
+    rig.alice.close(connection);
+    rig.until("a free socket", 500, |rig| data(rig) == DataState::Idle);
 }
 
 #[test]
@@ -122,11 +213,34 @@ fn a_control_connection_lasts_while_its_client_lives_and_ends_when_he_does_not()
     assert!(rig.alice.is_open(connection));
     assert!(!rig.stack.control(slot).unwrap().is_dead());
     rig.alice.set_connected(false);
-    rig.until("death", 155_000, |rig| rig.stack.control(slot).unwrap().is_dead());
+    rig.until("death", 45_000, |rig| rig.stack.control(slot).unwrap().is_dead());
     assert!(!rig.stack.control(slot).unwrap().may_receive());
     rig.stack.release(slot);
     rig.alice.set_connected(true);
     rig.login();
+}
+
+#[test]
+fn a_client_in_doubt_has_ten_seconds_to_acknowledge() {
+    let mut rig = Rig::new();
+    let (connection, slot) = rig.login();
+    let ask = |rig: &mut Rig| {
+        let mut port = rig.stack.control(slot).unwrap();
+        port.send(b"426 \r\n");
+        port.doubt();
+    };
+    // One who is there gets as long as ever for the next.
+    ask(&mut rig);
+    rig.run(100);
+    rig.alice.set_connected(false);
+    rig.stack.control(slot).unwrap().send(b"200 \r\n");
+    rig.run(25_000);
+    assert!(!rig.stack.control(slot).unwrap().is_dead());
+    rig.alice.set_connected(true);
+    rig.until("both replies", 60_000, |rig| rig.alice.received(connection).len() == 12);
+    rig.alice.set_connected(false);
+    ask(&mut rig);
+    rig.until("death", 11_000, |rig| rig.stack.control(slot).unwrap().is_dead());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub mod ata;
 pub mod dma;
+pub mod etherlink3;
 pub mod ne2000;
 pub mod nic;
 pub mod pci;

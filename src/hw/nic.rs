@@ -1,11 +1,13 @@
 //! Choosing the network card: the one that FTPSRV_NIC names, or the first that is found.
 //!
 //! May call the drivers and `memory`. Cards on PCI are looked for first, because that disturbs nothing;
-//! then NE2000s at the usual ports of ISA.
+//! then NE2000s at the usual ports of ISA, and last cards that have no ports until they are given some
+//! (3C509).
 
 use core::fmt::{self, Arguments, Display};
 
 use super::dma::DmaMemory;
+use super::etherlink3::{self, EtherLink3};
 use super::ne2000::{ISA_PORTS, Ne2000, NotFound};
 use super::pci::{self, Function};
 use super::pcnet::{self, Pcnet};
@@ -25,15 +27,17 @@ enum Driver {
     Rtl8029,
     Rtl8139,
     Pcnet,
+    EtherLink3,
 }
 
 /// Names for FTPSRV_NIC.
-const NAMES: [(&str, Driver); 5] = [
+const NAMES: [(&str, Driver); 6] = [
     ("ne2000", Driver::Ne2000),
     ("ne1000", Driver::Ne2000),
     ("rtl8029", Driver::Rtl8029),
     ("rtl8139", Driver::Rtl8139),
     ("pcnet", Driver::Pcnet),
+    ("3c509", Driver::EtherLink3),
 ];
 
 /// Cards on PCI: device number in the high word, vendor in the low one.
@@ -57,6 +61,9 @@ const PCI_CARDS: [(u32, Driver); 16] = [
     (0x2000_1022, Driver::Pcnet),
     (0x2001_1022, Driver::Pcnet),
 ];
+
+/// What memory is asked for.
+const PURPOSE: &str = "the network card";
 
 /// Why there is no network.
 #[derive(Debug)]
@@ -86,8 +93,8 @@ impl Display for NoCard<'_> {
         match self {
             NoCard::Nothing => f.write_str(
                 "no network card found. This server drives NE2000 cards at ports 300h, 280h, 320h, 340h, \
-                 360h, 2A0h, 2C0h, 240h and 220h, and RTL8029, RTL8139 and PCnet on PCI: check that the \
-                 card is in its slot, set it to 300h, and restart",
+                 360h, 2A0h, 2C0h, 240h and 220h, 3C509, and RTL8029, RTL8139 and PCnet on PCI: check \
+                 that the card is in its slot, set it to 300h, and restart",
             ),
             NoCard::Absent(text) => write!(
                 f,
@@ -96,8 +103,8 @@ impl Display for NoCard<'_> {
             ),
             NoCard::Word(word) => write!(
                 f,
-                "FTPSRV_NIC: {word} is not understood. Write ne2000, rtl8029, rtl8139 or pcnet, then the \
-                 port (300h) and the IRQ (10) if need be; or slip com1 115200"
+                "FTPSRV_NIC: {word} is not understood. Write ne2000, 3c509, rtl8029, rtl8139 or pcnet, \
+                 then the port (300h) and the IRQ (10) if need be; or slip com1 115200"
             ),
             NoCard::NeedsAddress => f.write_str(
                 "FTPSRV_NIC slip: a serial line has no DHCP. Set IPADDR, NETMASK and GATEWAY in MTCP.CFG",
@@ -160,7 +167,7 @@ pub fn is_serial(text: &str) -> bool {
 ///
 /// # Errors
 /// [`NoCard`], with what to do.
-pub fn find<'a, 's, P: Ports + Copy + 'a, M: DmaMemory<'a>>(
+pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
     mut ports: P,
     text: &'s str,
     fixed: bool,
@@ -174,22 +181,30 @@ pub fn find<'a, 's, P: Ports + Copy + 'a, M: DmaMemory<'a>>(
     }
     let wanted = Wanted::parse(text)?;
     if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, say) {
-        if let Some(card) = start(ports, driver, io, irq, memory)? {
+        if let Some(card) = start(ports.clone(), driver, io, irq, memory)? {
             return Ok(card);
         }
         say(format_args!("The card at {io:X}h does not answer"));
     }
     if wanted.takes(Driver::Ne2000) {
-        for io in ISA_PORTS.into_iter().filter(|&io| wanted.io.is_none_or(|wanted| wanted == io)) {
-            if let Some(card) = probe(ports, io, wanted.irq, say) {
-                return Ok(memory.place("the network card", card)?);
+        // A port of the user's choice need not be one of the usual ones.
+        let choice = wanted.io;
+        for io in choice.into_iter().chain(ISA_PORTS.into_iter().filter(|_| choice.is_none())) {
+            if let Some(card) = probe(ports.clone(), io, wanted.irq, say) {
+                return Ok(memory.place(PURPOSE, card)?);
             }
         }
-        // A port of the user's choice.
-        if let Some(io) = wanted.io.filter(|io| !ISA_PORTS.contains(io))
-            && let Some(card) = probe(ports, io, wanted.irq, say)
+    }
+    if wanted.takes(Driver::EtherLink3) {
+        let found = etherlink3::activate(&mut ports, wanted.io);
+        match found {
+            Some((io, _)) => say(format_args!("3C509: at {io:X}h")),
+            None => say(format_args!("3C509: nothing")),
+        }
+        if let Some((io, address)) = found
+            && let Some(card) = EtherLink3::new(ports, io, wanted.irq, address)
         {
-            return Ok(memory.place("the network card", card)?);
+            return Ok(memory.place(PURPOSE, card)?);
         }
     }
     Err(if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) })
@@ -251,9 +266,8 @@ fn start<'a, P: Ports + 'a, M: DmaMemory<'a>>(
     irq: Option<u8>,
     memory: &mut M,
 ) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
-    const PURPOSE: &str = "the network card";
     Ok(match driver {
-        Driver::Ne2000 | Driver::Rtl8029 => {
+        Driver::Ne2000 | Driver::Rtl8029 | Driver::EtherLink3 => {
             match Ne2000::new(ports, io, irq, Some("RTL8029 (NE2000 on PCI)")) {
                 Ok(card) => Some(memory.place(PURPOSE, card)?),
                 Err(_) => None,

@@ -192,7 +192,7 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
         let events = self.status() & EVENTS;
         if events != 0 {
             if events & MISSED != 0 {
-                self.statistics.lost = self.statistics.lost.wrapping_add(1);
+                self.statistics.count_lost(1);
             }
             self.command(events);
         }
@@ -211,12 +211,11 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
             return None;
         }
         let Some(buffer) = buffer.get_mut(..length) else {
-            self.statistics.lost = self.statistics.lost.wrapping_add(1);
+            self.statistics.count_lost(1);
             return None;
         };
         self.region.read(RECEIVE_BUFFERS + self.receive * FRAME, buffer);
-        self.statistics.packets_in = self.statistics.packets_in.wrapping_add(1);
-        self.statistics.bytes_in = self.statistics.bytes_in.wrapping_add(length as u32);
+        self.statistics.count_in(length);
         Some(length)
     }
 }
@@ -257,8 +256,7 @@ impl<P: Ports, R: DmaRegion> Nic for Pcnet<P, R> {
         self.command(DEMAND);
         self.filled = (self.filled + 1) % TRANSMITTERS;
         self.busy += 1;
-        self.statistics.packets_out = self.statistics.packets_out.wrapping_add(1);
-        self.statistics.bytes_out = self.statistics.bytes_out.wrapping_add(length);
+        self.statistics.count_out(frame.len());
         Ok(())
     }
 

@@ -149,7 +149,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
         if events & OVERFLOW != 0 {
             let missed = self.ports.inl(self.io + MISSED) & 0xFF_FFFF;
             self.ports.outl(self.io + MISSED, 0);
-            self.statistics.lost = self.statistics.lost.wrapping_add(missed.max(1));
+            self.statistics.count_lost(missed.max(1));
         }
     }
 }
@@ -198,8 +198,7 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
         self.ports.outl(self.io + TRANSMIT_STATUS + self.next * 4, status);
         self.pending |= 1 << self.next;
         self.next = (self.next + 1) & 3;
-        self.statistics.packets_out = self.statistics.packets_out.wrapping_add(1);
-        self.statistics.bytes_out = self.statistics.bytes_out.wrapping_add(length);
+        self.statistics.count_out(length as usize);
         Ok(())
     }
 
@@ -231,11 +230,8 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
         self.read = (self.read + length + 4).next_multiple_of(4) % RING;
         self.ports.outw(self.io + READ_POINTER, (self.read as u16).wrapping_sub(16));
         match taken {
-            Some(_) => {
-                self.statistics.packets_in = self.statistics.packets_in.wrapping_add(1);
-                self.statistics.bytes_in = self.statistics.bytes_in.wrapping_add(frame as u32);
-            }
-            None => self.statistics.lost = self.statistics.lost.wrapping_add(1),
+            Some(frame) => self.statistics.count_in(frame),
+            None => self.statistics.count_lost(1),
         }
         taken
     }

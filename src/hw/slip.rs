@@ -191,8 +191,7 @@ impl<P: Ports> Nic for Slip<'_, P> {
         (self.length, self.sent, self.sending) = (packet.len(), 0, Sending::Begin);
         self.uart.set_interrupts(true, true);
         self.transmit();
-        self.statistics.packets_out = self.statistics.packets_out.wrapping_add(1);
-        self.statistics.bytes_out = self.statistics.bytes_out.wrapping_add(packet.len() as u32);
+        self.statistics.count_out(packet.len());
         Ok(())
     }
 
@@ -203,12 +202,11 @@ impl<P: Ports> Nic for Slip<'_, P> {
             let Some(length) = self.accept(byte, damaged) else { continue };
             let (Some(to), Some(from)) = (buffer.get_mut(..length), self.input.get(..length))
             else {
-                self.statistics.lost = self.statistics.lost.wrapping_add(1);
+                self.statistics.count_lost(1);
                 continue;
             };
             to.copy_from_slice(from);
-            self.statistics.packets_in = self.statistics.packets_in.wrapping_add(1);
-            self.statistics.bytes_in = self.statistics.bytes_in.wrapping_add(length as u32);
+            self.statistics.count_in(length);
             return Some(length);
         }
         None

@@ -66,6 +66,25 @@ pub struct Statistics {
     pub lost: u32,
 }
 
+impl Statistics {
+    /// Counts a frame of `bytes` that was received.
+    pub fn count_in(&mut self, bytes: usize) {
+        self.packets_in = self.packets_in.wrapping_add(1);
+        self.bytes_in = self.bytes_in.wrapping_add(bytes as u32);
+    }
+
+    /// Counts a frame of `bytes` that was sent.
+    pub fn count_out(&mut self, bytes: usize) {
+        self.packets_out = self.packets_out.wrapping_add(1);
+        self.bytes_out = self.bytes_out.wrapping_add(bytes as u32);
+    }
+
+    /// Counts `frames` dropped ones.
+    pub fn count_lost(&mut self, frames: u32) {
+        self.lost = self.lost.wrapping_add(frames);
+    }
+}
+
 /// A network card, polled.
 pub trait Nic {
     /// What driver and card are.

@@ -79,13 +79,13 @@ impl<P: Ports> Ne2000<P> {
         let statistics = &mut self.statistics;
         statistics.errors_in =
             statistics.errors_in.wrapping_add(u32::from(alignment) + u32::from(crc));
-        statistics.lost = statistics.lost.wrapping_add(u32::from(missed));
+        statistics.count_lost(u32::from(missed));
     }
 
     /// Ring overflow, data sheet steps 1 to 7. The ring is emptied in loopback, over as many calls
     /// as the caller likes; coming back after one frame would overflow again at once in a flood.
     fn begin_recovery(&mut self) {
-        self.statistics.lost = self.statistics.lost.wrapping_add(1);
+        self.statistics.count_lost(1);
         let resend = self.halt();
         self.chip.set(chip::TRANSMIT_CONFIG, TCR_LOOPBACK);
         self.chip.set(chip::COMMAND, chip::CR_START);
@@ -119,12 +119,9 @@ impl<P: Ports> Ne2000<P> {
         self.next = following;
         let boundary = if following == self.start { self.stop - 1 } else { following - 1 };
         self.chip.set(chip::BOUNDARY, boundary);
-        let statistics = &mut self.statistics;
-        if taken.is_some() {
-            statistics.packets_in = statistics.packets_in.wrapping_add(1);
-            statistics.bytes_in = statistics.bytes_in.wrapping_add(length as u32);
-        } else {
-            statistics.lost = statistics.lost.wrapping_add(1);
+        match taken {
+            Some(length) => self.statistics.count_in(length),
+            None => self.statistics.count_lost(1),
         }
         taken
     }
@@ -153,7 +150,7 @@ impl<P: Ports> Ne2000<P> {
 
     /// Ring or header make no sense: everything in the ring is given up.
     fn discard_ring(&mut self) {
-        self.statistics.lost = self.statistics.lost.wrapping_add(1);
+        self.statistics.count_lost(1);
         self.restart();
     }
 }

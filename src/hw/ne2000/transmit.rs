@@ -103,8 +103,7 @@ impl<P: Ports> Ne2000<P> {
         if self.chip.get(chip::TRANSMIT_STATUS) & TSR_FAILED != 0 {
             statistics.errors_out = statistics.errors_out.wrapping_add(1);
         } else {
-            statistics.packets_out = statistics.packets_out.wrapping_add(1);
-            statistics.bytes_out = statistics.bytes_out.wrapping_add(u32::from(frame.length));
+            statistics.count_out(frame.length.into());
         }
     }
 

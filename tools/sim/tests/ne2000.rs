@@ -7,7 +7,7 @@ use ftpsrv::hw::ne2000::{ISA_PORTS, Ne2000, NotFound};
 use ftpsrv::hw::ports::Ports;
 use ftpsrv::net::nic::{Nic, ReceiveMode, SendError};
 use sim::chips::dp8390::{Card, Dp8390};
-use sim::chips::{Device, PortBus};
+use sim::chips::{Device, PortBus, Station};
 
 const ADDRESS: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 

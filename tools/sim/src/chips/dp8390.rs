@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::Device;
+use super::{Device, Station};
 
 const TXP: u8 = 0x04;
 const PRX: u8 = 0x01;
@@ -183,47 +183,6 @@ impl Dp8390 {
         self.isr |= 0x04;
     }
 
-    /// A frame (without FCS) comes in from the wire; says whether it was stored.
-    pub fn arrive(&mut self, frame: &[u8]) -> bool {
-        let to_us = frame[..6] == self.pages[1][1..7]
-            || frame[..6] == [0xFF; 6] && self.pages[0][0x0C] & 0x04 != 0;
-        if !to_us || self.pages[0][0x0C] & 0x20 != 0 {
-            return false;
-        }
-        if !self.running() || self.loopback() || self.deaf {
-            self.dropped += 1;
-            return false;
-        }
-        let count = frame.len() + 4;
-        let boundary = self.pages[0][3];
-        let first = self.current();
-        let mut following = first;
-        for _ in 0..(count + 4).div_ceil(256) {
-            following = self.next_page(following);
-            if following == boundary {
-                self.isr |= OVW;
-                self.overflows += 1;
-                self.dropped += 1;
-                self.deaf = true;
-                self.stopped_well = false;
-                self.started_in_loopback = false;
-                return false;
-            }
-        }
-        let stored = [0x01, following, count as u8, (count >> 8) as u8].into_iter();
-        let mut address = u16::from(first) << 8;
-        for byte in stored.chain(frame.iter().copied()).chain([0xFC; 4]) {
-            self.poke(address, byte);
-            address += 1;
-            if address == u16::from(self.ring().end) << 8 {
-                address = u16::from(self.ring().start) << 8;
-            }
-        }
-        self.pages[1][7] = following;
-        self.isr |= PRX;
-        true
-    }
-
     fn command(&mut self, value: u8) {
         let was_running = self.running();
         self.cr = (value & !TXP) | (self.cr & TXP);
@@ -387,5 +346,51 @@ impl Dp8390 {
             stuck: self.stuck,
             ..Dp8390::new(self.card.clone(), self.address)
         }
+    }
+}
+
+impl Station for Dp8390 {
+    fn arrive(&mut self, frame: &[u8]) -> bool {
+        let to_us = frame[..6] == self.pages[1][1..7]
+            || frame[..6] == [0xFF; 6] && self.pages[0][0x0C] & 0x04 != 0;
+        if !to_us || self.pages[0][0x0C] & 0x20 != 0 {
+            return false;
+        }
+        if !self.running() || self.loopback() || self.deaf {
+            self.dropped += 1;
+            return false;
+        }
+        let count = frame.len() + 4;
+        let boundary = self.pages[0][3];
+        let first = self.current();
+        let mut following = first;
+        for _ in 0..(count + 4).div_ceil(256) {
+            following = self.next_page(following);
+            if following == boundary {
+                self.isr |= OVW;
+                self.overflows += 1;
+                self.dropped += 1;
+                self.deaf = true;
+                self.stopped_well = false;
+                self.started_in_loopback = false;
+                return false;
+            }
+        }
+        let stored = [0x01, following, count as u8, (count >> 8) as u8].into_iter();
+        let mut address = u16::from(first) << 8;
+        for byte in stored.chain(frame.iter().copied()).chain([0xFC; 4]) {
+            self.poke(address, byte);
+            address += 1;
+            if address == u16::from(self.ring().end) << 8 {
+                address = u16::from(self.ring().start) << 8;
+            }
+        }
+        self.pages[1][7] = following;
+        self.isr |= PRX;
+        true
+    }
+
+    fn depart(&mut self) -> Option<Vec<u8>> {
+        self.sent.pop_front()
     }
 }

@@ -1,7 +1,11 @@
 //! Models of the chips that drivers talk to, by their data sheets, on a port bus with a clock.
 
 pub mod bus;
+pub mod cable;
 pub mod dp8390;
+pub mod etherlink3;
 pub mod ide;
+pub mod ram;
 
 pub use bus::{Device, PortBus};
+pub use cable::{Cable, Station};

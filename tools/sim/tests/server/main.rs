@@ -1,5 +1,6 @@
 //! The whole server on simulated hardware: booted from a floppy, driven by clients over simulated time.
 
+mod cards;
 mod commands;
 mod connections;
 mod console;

@@ -7,11 +7,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ftpsrv::block::DiskKind;
 use ftpsrv::config::Severity;
+use ftpsrv::net::nic::Nic;
 use ftpsrv::server::desk::Desk;
 use ftpsrv::server::start::{self, CannotStart};
 use ftpsrv::server::{Machine, Server, Turn};
 use ftpsrv::time::DateTime;
 use ftpsrv::vfs::{Drive, Drives, DrivesSize, Provider};
+use sim::chips::Cable;
 use sim::client::Host;
 use sim::disk::{Medium, SimDisk, SimDisks};
 use sim::fat_image::{TempFile, fsck, mkfs, mtools};
@@ -37,8 +39,12 @@ const PASSWORDS: &str = "\
     boxed      secret   /drive_c/box  /in     stor appe stou\r\n\
     anonymous  [email]  /drive_c/box  [any]\r\n";
 
+/// Makes a card with its driver and its cable to the network.
+pub type MakeCard = Box<dyn FnOnce(&Network) -> (&'static mut dyn Nic, Cable)>;
+
 /// What the PC is booted with.
 pub struct Boot {
+    card: Option<MakeCard>,
     settings: Vec<(String, String)>,
     passwords: Option<String>,
     files: Vec<(usize, String, Vec<u8>)>,
@@ -59,6 +65,7 @@ impl Boot {
             ("FTPSRV_PASV_PORTS", "100"),
         ];
         Boot {
+            card: None,
             settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
             passwords: Some(PASSWORDS.to_owned()),
             files: Vec::new(),
@@ -104,6 +111,15 @@ impl Boot {
         self
     }
 
+    /// A real driver on the model of a card, in place of a card that is no chip.
+    pub fn card(
+        mut self,
+        make: impl FnOnce(&Network) -> (&'static mut dyn Nic, Cable) + 'static,
+    ) -> Boot {
+        self.card = Some(Box::new(make));
+        self
+    }
+
     /// The PC's memory for the server, bytes.
     pub fn memory(mut self, bytes: usize) -> Boot {
         self.memory = bytes;
@@ -141,7 +157,7 @@ impl Boot {
     ///
     /// # Errors
     /// What was said on COM1 until the start failed.
-    pub fn try_start(self) -> Result<Rig, String> {
+    pub fn try_start(mut self) -> Result<Rig, String> {
         let disks = SimDisks::new(self.media());
         let (network, clock) = (Network::new(11), Clock::default());
         let time = DateTime { year: 1993, month: 6, day: 14, hour: 8, minute: 30, second: 0 };
@@ -149,10 +165,17 @@ impl Boot {
         let pc = Box::leak(Box::new(Pc::new(clock, time)));
         let panel = pc.panel();
         let mut memory = HostMemory::new(self.memory);
-        let server = boot(pc, &disks, &network, &mut memory).map_err(|()| panel.serial())?;
+        let (nic, cable) = match self.card.take() {
+            Some(make) => {
+                let (nic, cable) = make(&network);
+                (nic, Some(cable))
+            }
+            None => (Box::leak(Box::new(SimNic::new(&network))) as &mut dyn Nic, None),
+        };
+        let server = boot(pc, &disks, nic, &mut memory).map_err(|()| panel.serial())?;
         let hosts = (0..HOSTS).map(|n| Host::new(&network, Ipv4Addr::new(10, 0, 0, 10 + n)));
         let hosts = hosts.collect();
-        Ok(Rig { network, panel, disks, server, hosts, busy_ms: 0, ended: false })
+        Ok(Rig { network, panel, disks, server, hosts, cable, busy_ms: 0, ended: false })
     }
 }
 
@@ -160,7 +183,7 @@ impl Boot {
 fn boot(
     pc: &'static mut Pc,
     disks: &SimDisks,
-    network: &Network,
+    nic: &'static mut dyn Nic,
     memory: &mut HostMemory,
 ) -> Result<Server<'static, 'static, Pc>, ()> {
     let desk = Box::leak(Box::new(Desk::new(pc, memory).map_err(drop)?));
@@ -173,7 +196,6 @@ fn boot(
     let read = start::read(drives, Drive::A, memory, &mut |text, how| desk.say(pc, text, how));
     let start = read.map_err(|CannotStart| ())?;
     drives.exclude(start.settings.excluded_drives);
-    let nic = Box::leak(Box::new(SimNic::new(network)));
     // Both for the server and for what is said when there is none.
     let panel = pc.panel();
     Server::new(pc, desk, nic, drives, start, memory)
@@ -207,6 +229,7 @@ pub struct Rig {
     pub disks: SimDisks,
     pub server: Server<'static, 'static, Pc>,
     pub hosts: Vec<Host>,
+    cable: Option<Cable>,
     busy_ms: u64,
     pub ended: bool,
 }
@@ -224,6 +247,9 @@ impl Rig {
 
     /// One turn of the server, which takes as long as its disk commands.
     fn turn(&mut self) {
+        if let Some(cable) = &self.cable {
+            cable.run(1000 / TURNS as u32);
+        }
         self.ended |= self.server.step() == Turn::Ended;
         let count = ftpsrv::block::Disks::count(&self.disks);
         let busy = (0..count.into()).map(|disk| self.disks.with(disk, |disk| disk.busy_ms)).sum();

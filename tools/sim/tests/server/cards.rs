@@ -1,0 +1,57 @@
+//! The whole server on the drivers of real cards, each on the model of its chip: files both ways.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::rig::{Boot, C};
+use ftpsrv::hw::nic;
+use ftpsrv::net::nic::Nic;
+use sim::chips::etherlink3::EtherLink3;
+use sim::chips::ram::{CardMemory, Ram};
+use sim::chips::{Cable, Device, PortBus, Station};
+use sim::network::{Network, Random, STATION};
+
+/// A PC with one card, which the server finds as FTPSRV_NIC says.
+fn with_card<D: Device + Station + 'static>(
+    wanted: &'static str,
+    make: impl FnOnce(&PortBus, &Ram) -> D + 'static,
+) -> Boot {
+    Boot::new().card(move |network: &Network| {
+        let (bus, ram) = (PortBus::new(), Ram::new(0x2_0000));
+        let card: Rc<RefCell<dyn Station>> = bus.plug(make(&bus, &ram));
+        let cable = Cable::new(network, &bus, card);
+        let mut memory = CardMemory::new(1 << 20, &ram);
+        let found = nic::find(bus, wanted, true, &mut memory, &mut |_| {});
+        let found: &'static mut dyn Nic = found.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(found.address(), STATION);
+        (found, cable)
+    })
+}
+
+/// Files of a megabyte up and down, two at once, and what the disk has then.
+fn files_both_ways(boot: Boot) {
+    let mut rig = boot.start();
+    let content = Random::new(5).bytes(1_000_001);
+    let ftp = rig.login(0);
+    assert!(rig.put(ftp, "STOR UP.DAT", &content).starts_with("226"));
+    let (back, reply) = rig.get(ftp, "RETR UP.DAT");
+    assert!(reply.starts_with("226") && back == content, "{reply}");
+    let other = rig.login(1);
+    let down = rig.begin(ftp, "RETR UP.DAT");
+    assert!(rig.put(other, "STOR TWO.DAT", &content[..300_000]).starts_with("226"));
+    assert!(rig.reply(ftp).starts_with("226"));
+    rig.run(100);
+    assert!(rig.hosts[0].take(down) == content);
+    rig.check_disks();
+    assert!(rig.on_disk(C, "TWO.DAT") == content[..300_000]);
+}
+
+#[test]
+fn etherlink3() {
+    files_both_ways(with_card("", |_, _| EtherLink3::new(0x300, STATION)));
+}
+
+#[test]
+fn etherlink3_with_the_first_fifos() {
+    files_both_ways(with_card("3c509 280", |_, _| EtherLink3::new(0x280, STATION).small()));
+}

@@ -45,7 +45,7 @@ extern "C" fn kernel_main() -> ! {
     #[cfg(not(feature = "selftest"))]
     match Desk::new(&mut pc, &mut arena) {
         Ok(desk) => serve(pc, desk, arena),
-        Err(error) => panic!("{error}"),
+        Err(error) => metal::fault::stop(&error),
     }
 }
 

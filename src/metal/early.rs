@@ -1,5 +1,5 @@
 //! Text when nothing else can be relied on: straight into text memory and COM1, without interrupts
-//! or BIOS. The panic handler's and the exceptions' screen.
+//! or BIOS. The screen of panics and exceptions.
 
 use core::fmt::{self, Write};
 use core::ptr;

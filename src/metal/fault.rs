@@ -1,11 +1,19 @@
 //! Exceptions and panics: what happened, where, the registers; then the machine stops. Nothing
 //! reboots by itself, so that the message can be read.
+//!
+//! A panic is a UD2 at its place (`panic=immediate-abort`, .cargo/config.toml): its text would cost the
+//! floppy 25 KB. `addr2line -e` with the kernel's ELF file turns the addresses shown into lines.
 
 use core::arch::asm;
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 use core::panic::PanicInfo;
+use core::ptr;
 
 use super::early::EarlyText;
+
+const INVALID_OPCODE: u32 = 6;
+/// The instruction that a panic is, as a word.
+const UD2: u16 = 0x0B0F;
 
 /// What entry.s pushed at an exception: PUSHA's registers, and what the CPU pushes.
 #[repr(C)]
@@ -48,6 +56,9 @@ fn name(vector: u32) -> &'static str {
 extern "C" fn kernel_exception(frame: &Frame) -> ! {
     let mut text = EarlyText::new();
     let f = frame;
+    // SAFETY: the CPU has just tried to run what lies there.
+    let opcode = unsafe { ptr::with_exposed_provenance::<u16>(f.eip as usize).read_unaligned() };
+    let is_panic = f.vector == INVALID_OPCODE && opcode == UD2;
     // EarlyText cannot fail.
     let _ = write!(
         text,
@@ -55,7 +66,7 @@ extern "C" fn kernel_exception(frame: &Frame) -> ! {
          EAX {:08X} EBX {:08X} ECX {:08X} EDX {:08X}\n\
          ESI {:08X} EDI {:08X} EBP {:08X} ESP {:08X}\n\
          CS {:04X} EFLAGS {:08X}\nStack",
-        name(f.vector),
+        if is_panic { "internal error" } else { name(f.vector) },
         f.vector,
         f.eip,
         f.code,
@@ -81,10 +92,16 @@ extern "C" fn kernel_exception(frame: &Frame) -> ! {
     halt()
 }
 
+/// Says why there can be no server, and stops the PC. For what happens before there is a console.
+pub fn stop(reason: &dyn Display) -> ! {
+    // EarlyText cannot fail.
+    let _ = writeln!(EarlyText::new(), "FTPSRV stopped: {reason}");
+    halt()
+}
+
+/// The compiler asks for it; no panic gets here.
 #[panic_handler]
-fn panic(info: &PanicInfo) -> ! {
-    let mut text = EarlyText::new();
-    let _ = writeln!(text, "FTPSRV stopped: {info}\nPlease note this down and restart the PC.");
+fn panic(_: &PanicInfo) -> ! {
     halt()
 }
 

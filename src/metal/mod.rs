@@ -14,7 +14,7 @@ pub mod disks;
 pub mod display;
 pub mod dma;
 mod early;
-mod fault;
+pub mod fault;
 pub mod geometry;
 pub mod interrupt;
 pub mod keyboard;

@@ -45,7 +45,7 @@ pub fn run(pc: &mut Pc, arena: &mut Arena, disks: &mut BiosDisks) -> ! {
     loop {
         match pc.key() {
             // SAFETY: these stop the kernel, which is what they are for.
-            Some(Key::PageUp) => unsafe { asm!("ud2") },
+            Some(Key::PageUp) => unsafe { asm!(".byte 0x0F, 0xFF") },
             // SAFETY: as above.
             Some(Key::PageDown) => unsafe {
                 asm!("div {zero}", zero = in(reg) 0, inout("eax") 1 => _, inout("edx") 0 => _);

@@ -49,7 +49,7 @@ pub fn build_with(root: &Path, mut cargo: Command, feature: &str) -> Result<Kern
         .args(["--profile", "kernel", "--features", feature])
         .args(["--target", "targets/i386-unknown-none-elf.json", "-Zjson-target-spec"])
         .args(["-Zbuild-std=core,compiler_builtins"])
-        .args(["-Zbuild-std-features=compiler-builtins-mem"])
+        .args(["-Zbuild-std-features=compiler-builtins-mem,optimize_for_size"])
         .arg("--target-dir")
         .arg(&target_dir);
     let status = cargo.status().with_context(|| format!("starting {:?}", cargo.get_program()))?;

@@ -18,8 +18,7 @@ use ftpsrv::memory::{Memory, OutOfMemory};
 use ftpsrv::net::nic::Nic;
 use ftpsrv::server::desk::Desk;
 use ftpsrv::server::start::{self, CannotStart, Start};
-use ftpsrv::server::{Machine, Server, Turn};
-use ftpsrv::text::Printable;
+use ftpsrv::server::{Machine, Server, Turn, found};
 use ftpsrv::vfs::drives::{Drives, DrivesSize};
 use ftpsrv::vfs::{Drive, Provider};
 
@@ -51,20 +50,7 @@ extern "C" fn kernel_main() -> ! {
 
 /// Starts the server and runs it to its end, then waits for a key and restarts the PC.
 fn serve(mut pc: Pc, mut desk: Desk<'static>, mut arena: Arena) -> ! {
-    let (low, high) = arena.sizes();
-    let display = pc.display_name();
-    desk.say(
-        &mut pc,
-        format_args!(
-            "FTPSRV {}: an FTP server for PCs of the DOS era\n\
-             CPU: {}. Memory free: {} KB conventional, {} KB extended. Display: {display}",
-            env!("CARGO_PKG_VERSION"),
-            metal::cpu::class(),
-            low / 1024,
-            high / 1024,
-        ),
-        Severity::Note,
-    );
+    metal::report::pc(&mut pc, &mut desk, &arena);
     let Ok((start, files, card)) = prepare(&mut pc, &mut desk, &mut arena) else {
         stop(&mut pc, &mut desk)
     };
@@ -88,14 +74,18 @@ type Parts = (Start<'static>, &'static mut Drives<'static>, &'static mut dyn Nic
 #[inline(never)]
 fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<Parts, CannotStart> {
     let disks = find_disks(arena).map_err(|error| fail(pc, desk, &error))?;
-    show_disks(pc, desk, disks);
+    found::disks(desk, pc, disks);
+    let probes = disks.probes();
     let boot_disk = disk_of(disks, low::read(low::BOOT_DRIVE));
     let drives = mount(disks, arena).map_err(|error| fail(pc, desk, &error))?;
     drives.set_time(pc.date_time());
-    show_drives(pc, desk, drives);
+    found::drives(desk, pc, drives);
     let boot = letter_of(drives, boot_disk);
     let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
-    show_messages(pc, desk, drives);
+    found::messages(desk, pc, drives);
+    if start.settings.verbose {
+        metal::report::probes(pc, desk, &probes);
+    }
     drives.exclude(start.settings.excluded_drives);
     let card = find_card(pc, desk, arena, &start.settings)?;
     Ok((start, drives, card))
@@ -141,6 +131,7 @@ fn find_card(
     };
     let card = nic::find(IoPorts, &settings.nic, fixed, arena, &mut say)
         .map_err(|error| fail(pc, desk, &error))?;
+    found::card(desk, pc, card);
     let info = card.info();
     if info.io == uart::COM1 {
         pc.give_up_serial();
@@ -169,60 +160,6 @@ fn letter_of(drives: &Drives<'_>, disk: Option<DiskId>) -> Drive {
     letters()
         .find(|&drive| drives.info(drive).is_some_and(|info| Some(info.disk) == disk))
         .unwrap_or(Drive::A)
-}
-
-fn show_disks(pc: &mut Pc, desk: &mut Desk<'static>, disks: &dyn Disks) {
-    for info in (0..disks.count()).filter_map(|number| disks.info(DiskId(number))) {
-        desk.say(
-            pc,
-            format_args!(
-                "Disk {:02X}h: {} KB by {}",
-                info.bios_number,
-                info.sectors / 2,
-                info.access
-            ),
-            Severity::Note,
-        );
-    }
-}
-
-fn show_drives(pc: &mut Pc, desk: &mut Desk<'static>, drives: &mut Drives<'_>) {
-    show_messages(pc, desk, drives);
-    for info in (0..26).filter_map(Drive::from_index).filter_map(|drive| drives.info(drive)) {
-        match info.volume {
-            Some(volume) => desk.say(
-                pc,
-                format_args!(
-                    "Drive {}: {}, {} KB, {}",
-                    info.letter,
-                    volume.fat_type,
-                    volume.size / 1024,
-                    Printable(
-                        volume.label.as_ref().map_or(b"no label", |label| label.trim_ascii())
-                    )
-                ),
-                Severity::Note,
-            ),
-            // Why it is not mounted was among the messages.
-            None if info.problem.is_some() => {}
-            None => desk.say(pc, format_args!("Drive {}: removable", info.letter), Severity::Note),
-        }
-    }
-    let is_fixed = |drive: Drive| drive.index() >= 2 && drives.info(drive).is_some();
-    if !(0..26).filter_map(Drive::from_index).any(is_fixed) {
-        desk.say(pc, format_args!("{NO_HARD_DISK}"), Severity::Warning);
-    }
-}
-
-/// What to do about a PC that can serve its floppies alone.
-const NO_HARD_DISK: &str = "Warning: no hard disk with a FAT partition found, so only floppies are served. \
-     Check the disk's cables and its entry in the BIOS setup; a new disk needs FDISK and FORMAT first";
-
-/// What is wrong with disks.
-fn show_messages(pc: &mut Pc, desk: &mut Desk<'static>, drives: &mut Drives<'_>) {
-    while let Some(message) = drives.message() {
-        desk.say(pc, format_args!("{message}"), Severity::Warning);
-    }
 }
 
 /// The end of a start that failed: the reasons are on the screen.

@@ -52,8 +52,8 @@ pub enum Access {
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Access::BiosChs => "BIOS CHS",
-            Access::BiosLba => "BIOS LBA",
+            Access::BiosChs => "INT 13h",
+            Access::BiosLba => "INT 13h (LBA)",
             Access::Ata => "ATA",
             Access::Simulated => "simulated",
         })
@@ -65,8 +65,10 @@ impl fmt::Display for Access {
 pub struct DiskInfo {
     /// Floppy or hard disk.
     pub kind: DiskKind,
-    /// Number of sectors; for a floppy, of the medium now in the drive (0: none).
+    /// Number of sectors; for a floppy, of the medium now in the drive (0: none, or not read yet).
     pub sectors: u32,
+    /// Sectors of the largest medium that the drive takes; of a hard disk, its own.
+    pub capacity: u32,
     /// How it is reached.
     pub access: Access,
     /// The BIOS's number for it (00h, 01h: floppies; 80h and up: hard disks).

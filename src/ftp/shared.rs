@@ -26,6 +26,8 @@ pub struct Shared<'a> {
     pub users: &'a Users<'a>,
     /// The MOTD file's content; empty: there is none.
     pub motd: &'a [u8],
+    /// What the start found, lines for SITE STATS.
+    pub found: &'a [u8],
     /// Counters for SITE STATS and the console.
     pub statistics: &'a mut Statistics,
     /// Passive ports.
@@ -50,6 +52,8 @@ pub trait Network {
 /// Network figures for SITE STATS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NetworkFigures {
+    /// Our address; `None` while there is none.
+    pub address: Option<Ipv4Addr>,
     /// TCP sockets with a connection or listening.
     pub sockets_used: u16,
     /// All TCP sockets.

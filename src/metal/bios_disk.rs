@@ -353,6 +353,7 @@ fn floppy(number: u8) -> Drive {
     let info = DiskInfo {
         kind: DiskKind::Floppy,
         sectors: 0,
+        capacity: largest.sectors(),
         access: Access::BiosChs,
         bios_number: number,
     };
@@ -378,12 +379,9 @@ fn hard_disk(number: u8) -> Option<Drive> {
         (None, Some(geometry)) => (Access::BiosChs, geometry.sectors(), geometry),
         (None, None) => return None,
     };
-    let info = DiskInfo {
-        kind: DiskKind::Hard,
-        sectors: sectors.min(MAX_SECTORS),
-        access,
-        bios_number: number,
-    };
+    let sectors = sectors.min(MAX_SECTORS);
+    let info =
+        DiskInfo { kind: DiskKind::Hard, sectors, capacity: sectors, access, bios_number: number };
     Some(Drive { info, geometry, change_line: false, largest: geometry })
 }
 

@@ -3,7 +3,7 @@
 //! A hard disk of the BIOS's is reached by ATA when it is proven which drive it is (hw::ata::owner).
 
 use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba};
-use ftpsrv::hw::ata::{Ata, Owner, owners};
+use ftpsrv::hw::ata::{Ata, Identity, MAX_DRIVES, Owner, owners};
 
 use super::bios_disk::BiosDisks;
 use super::ports::IoPorts;
@@ -18,10 +18,14 @@ enum Route {
     Ata(u8, DiskInfo),
 }
 
+/// What was found at each place of an IDE drive.
+pub type Probes = [Option<(Identity, Owner)>; MAX_DRIVES as usize];
+
 /// All disks of the PC.
 pub struct PcDisks {
     bios: BiosDisks,
     ata: Ata<IoPorts>,
+    owners: [Owner; MAX_DRIVES as usize],
     routes: [Option<Route>; MAX_DISKS],
     count: u8,
 }
@@ -34,7 +38,7 @@ impl PcDisks {
         let mut bios = BiosDisks::find();
         let mut ata = Ata::find(IoPorts);
         let owners = owners(&mut bios, &mut ata);
-        let mut disks = PcDisks { bios, ata, routes: [None; MAX_DISKS], count: 0 };
+        let mut disks = PcDisks { bios, ata, owners, routes: [None; MAX_DISKS], count: 0 };
         let mut next = 0x80;
         for disk in (0..disks.bios.count()).map(DiskId) {
             let Some(info) = disks.bios.info(disk) else { continue };
@@ -53,9 +57,16 @@ impl PcDisks {
         disks
     }
 
+    /// What was found on the IDE channels.
+    pub fn probes(&self) -> Probes {
+        let mut number = 0..;
+        self.owners.map(|owner| Some((*self.ata.identity(number.next()?)?, owner)))
+    }
+
     fn by_ata(&self, drive: u8, bios_number: u8) -> Option<Route> {
         let sectors = self.ata.identity(drive)?.sectors;
-        let info = DiskInfo { kind: DiskKind::Hard, sectors, access: Access::Ata, bios_number };
+        let (kind, access) = (DiskKind::Hard, Access::Ata);
+        let info = DiskInfo { kind, sectors, capacity: sectors, access, bios_number };
         Some(Route::Ata(drive, info))
     }
 

@@ -361,6 +361,7 @@ invalid_opcode:
         movzbl  %ah, %eax
         andl    $7, %eax
         xorl    $7, %eax                # PUSHA stores EAX highest
+        movb    $1, lacks_bswap
         movl    (%esp,%eax,4), %edx
         xchgb   %dl, %dh
         roll    $16, %edx
@@ -411,6 +412,9 @@ bios_masks:
         .global our_masks
 our_masks:
         .skip   2
+        .global lacks_bswap
+lacks_bswap:
+        .skip   4
 
 # ---------------------------------------------------------------- memory
 

@@ -23,6 +23,7 @@ pub mod low;
 pub mod memory;
 pub mod pc;
 pub mod ports;
+pub mod report;
 #[cfg(feature = "selftest")]
 pub mod selftest;
 

@@ -6,6 +6,7 @@ use core::fmt::{self, Write};
 use core::net::SocketAddrV4;
 
 use super::event_line::EventLine;
+use super::found::Station;
 use super::journal::LogFile;
 use super::machine::Machine;
 use super::pages;
@@ -13,7 +14,7 @@ use crate::config::{Settings, Severity};
 use crate::console::{Action, Console, Key, Page, Status, Style};
 use crate::ftp::shared::{Event, Journal, Source, Statistics, WhoList};
 use crate::memory::{Memory, OutOfMemory};
-use crate::net::{self, Stack};
+use crate::net;
 use crate::text::Printable;
 use crate::time::{DateTime, Millis};
 use crate::vfs::{FsError, Provider, ResolvedPath};
@@ -22,6 +23,8 @@ use crate::vfs::{FsError, Provider, ResolvedPath};
 const LINE: usize = 240;
 /// Scroll-back of the log: a few hundred lines.
 const SCROLL_BACK: usize = 16 * 1024;
+/// What the start found.
+const FOUND: usize = 1024;
 /// Lines of the log file that wait for the disk.
 const LOG_BUFFER: usize = 2 * 1024;
 /// How often a page with figures is written anew, milliseconds.
@@ -30,6 +33,8 @@ const REFRESH: u64 = 1_000;
 /// The operator's screen, its lines, and the log file.
 pub struct Desk<'a> {
     console: Console<'a>,
+    /// Memory for what is found, and how much of it is used.
+    found: (&'a mut [u8], usize),
     log: Option<LogFile<'a>>,
     refreshed: Millis,
     /// Pages go to COM1, too, when a key asks for them.
@@ -61,7 +66,8 @@ impl<'a> Desk<'a> {
     ) -> Result<Desk<'a>, OutOfMemory> {
         let mut console = Console::new(memory.bytes("the screen's log", SCROLL_BACK)?);
         console.redraw(machine.screen());
-        Ok(Desk { console, log: None, refreshed: Millis::default(), serial_pages: false })
+        let found = (memory.bytes("what was found", FOUND)?, 0);
+        Ok(Desk { console, found, log: None, refreshed: Millis::default(), serial_pages: false })
     }
 
     /// Appends to the log file at `path` from now on.
@@ -87,6 +93,26 @@ impl<'a> Desk<'a> {
         self.line(machine, None, text, how);
     }
 
+    /// Says a line of what the start found, which SITE STATS repeats.
+    pub fn found(&mut self, machine: &mut impl Machine, text: fmt::Arguments<'_>) {
+        self.say(machine, text, Severity::Note);
+        let mut line = Cut(heapless::Vec::new());
+        let _ = line.write_fmt(text);
+        let _ = line.0.push(b'\n');
+        let (memory, used) = &mut self.found;
+        // A line that does not fit is on the screen all the same.
+        if let Some(room) = memory.get_mut(*used..*used + line.0.len()) {
+            room.copy_from_slice(&line.0);
+            *used += line.0.len();
+        }
+    }
+
+    /// What [`Desk::found`] was told, lines; the start is over.
+    pub fn take_found(&mut self) -> &'a [u8] {
+        let (memory, used) = core::mem::take(&mut self.found);
+        memory.get(..used).unwrap_or_default()
+    }
+
     fn line(
         &mut self,
         machine: &mut impl Machine,
@@ -106,14 +132,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Says what the server is set up for, as the manual shows it ("Starting").
-    pub fn announce(
-        &mut self,
-        machine: &mut impl Machine,
-        settings: &Settings,
-        stack: &Stack<'_>,
-        free: usize,
-    ) {
-        let driver = stack.driver();
+    pub fn announce(&mut self, machine: &mut impl Machine, settings: &Settings, free: usize) {
         self.say(
             machine,
             format_args!(
@@ -125,11 +144,9 @@ impl<'a> Desk<'a> {
         self.say(
             machine,
             format_args!(
-                "Packets per poll: {}, free memory: {} KB, {} at port {:X}h",
+                "Packets per poll: {}, Free memory: {} KB",
                 settings.packets_per_poll,
-                free / 1024,
-                driver.name,
-                driver.io
+                free / 1024
             ),
             Severity::Note,
         );
@@ -188,13 +205,12 @@ impl<'a> Desk<'a> {
                 ),
                 Severity::Warning,
             ),
-            net::Event::Conflict(s) => self.line(
+            net::Event::Conflict(other) => self.line(
                 machine,
                 time,
                 format_args!(
-                    "Another station uses our address: {:02X}:{:02X}:{:02X}:{:02X}:{:02X}:{:02X}. \
-                     Change IPADDR in MTCP.CFG",
-                    s[0], s[1], s[2], s[3], s[4], s[5]
+                    "Another station uses our address: {}. Change IPADDR in MTCP.CFG",
+                    Station(*other)
                 ),
                 Severity::Warning,
             ),

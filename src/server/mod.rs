@@ -10,6 +10,7 @@
 pub mod desk;
 pub mod event_line;
 pub mod files;
+pub mod found;
 pub mod journal;
 pub mod links;
 pub mod machine;
@@ -86,6 +87,7 @@ pub struct Server<'a, 'm, M: Machine> {
     files: &'a mut dyn Provider,
     stack: Stack<'a>,
     start: Start<'a>,
+    found: &'a [u8],
     connections: &'a mut [Option<Connection>],
     statistics: Statistics,
     ports: PassivePorts,
@@ -114,6 +116,7 @@ impl Network for View {
     fn figures(&self) -> NetworkFigures {
         let nic = self.counters.nic;
         NetworkFigures {
+            address: self.address.map(|address| address.ip),
             sockets_used: self.used,
             sockets: self.sockets,
             packets_in: nic.packets_in,
@@ -147,7 +150,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         if let Some(path) = &start.log_file {
             desk.open_log(path.clone(), memory)?;
         }
-        desk.announce(machine, &start.settings, &stack, memory.free());
+        desk.announce(machine, &start.settings, memory.free());
         files.set_time(time);
         // The first port given out differs from start to start; which one it is does not matter.
         let first_port = seed as u16;
@@ -161,6 +164,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             files,
             stack,
             start,
+            found: desk.take_found(),
             connections,
             statistics: Statistics::new(time),
             who: [const { None }; MAX_SESSIONS],
@@ -262,6 +266,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 settings: &self.start.settings,
                 users: &self.start.users,
                 motd: self.start.motd,
+                found: self.found,
                 statistics: &mut self.statistics,
                 ports: &mut self.ports,
                 who: &mut self.who,

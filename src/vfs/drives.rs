@@ -15,7 +15,7 @@ use core::fmt;
 use heapless::Deque;
 
 use crate::block::partition::TableProblem;
-use crate::block::{Access, Cache, CacheSize, DiskError, DiskId, Disks};
+use crate::block::{Cache, CacheSize, DiskError, DiskId, Disks};
 use crate::fat::{Chain, Change, Cursor, FatError, FatType, File, Index, MountError, Name83};
 use crate::fat::{ReadOnly, Survey, Volume};
 use crate::memory::{Memory, OutOfMemory};
@@ -61,8 +61,8 @@ pub struct DriveInfo {
     pub letter: Drive,
     /// The disk that it is on.
     pub disk: DiskId,
-    /// How the disk is reached.
-    pub access: Option<Access>,
+    /// The BIOS's number for it.
+    pub bios_number: u8,
     /// Type byte of the partition table; 0 for floppies and disks without table.
     pub partition: u8,
     /// What is on it; `None` while it is not mounted (a floppy that was not used yet, or damage).
@@ -294,7 +294,7 @@ impl<'a> Drives<'a> {
         Some(DriveInfo {
             letter: slot.letter,
             disk: slot.disk,
-            access: self.cache.disks_ref().info(slot.disk).map(|info| info.access),
+            bios_number: self.cache.disks_ref().info(slot.disk)?.bios_number,
             partition: slot.partition,
             volume: slot.volume.as_ref().map(VolumeInfo::of),
             problem: slot.problem,

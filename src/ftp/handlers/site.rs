@@ -83,7 +83,7 @@ fn stats(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), R
 /// Commands on a line of SITE STATS.
 const STATS_COLUMNS: usize = 6;
 
-fn stats_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
+fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
     let s = &*cx.shared.statistics;
     let mut line = Line::new();
     let rows = s.commands.chunks(STATS_COLUMNS);
@@ -118,8 +118,9 @@ fn stats_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
             numbers(&mut line, " Bytes", &[("sent", s.bytes_sent), ("received", s.bytes_received)])
         }
         6 => network(&mut line, cx),
-        n if n - 7 < rows.len() => {
-            let first = (n - 7) * STATS_COLUMNS;
+        7 => addresses(&mut line, cx),
+        n if n - 8 < rows.len() => {
+            let first = (n - 8) * STATS_COLUMNS;
             for (command, count) in
                 command::TABLE.iter().zip(&s.commands).skip(first).take(STATS_COLUMNS)
             {
@@ -127,10 +128,37 @@ fn stats_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
             }
             &mut line
         }
-        n if n - 7 == rows.len() => line.text("211 End"),
-        _ => return None,
+        n => {
+            let at = n - 8 - rows.len();
+            let mut found = found(client, cx).split_inclusive(|&byte| byte == b'\n');
+            let count = found.clone().count();
+            match found.nth(at) {
+                Some(text) => line.text(" ").bytes(text.trim_ascii_end()),
+                None if at == count => line.text("211 End"),
+                None => return None,
+            }
+        }
     };
     Some(line)
+}
+
+/// What the start found. Who is kept in a sandbox is not told what there is beside it.
+fn found<'c>(client: &Client, cx: &Context<'c, '_>) -> &'c [u8] {
+    match client.user(cx.shared.users) {
+        Ok(user) if !user.sandbox.is_restricted() => cx.shared.found,
+        _ => &[],
+    }
+}
+
+fn addresses<'l>(line: &'l mut Line, cx: &Context<'_, '_>) -> &'l mut Line {
+    line.text(" Address:");
+    if let Some(address) = cx.shared.network.figures().address {
+        line.text(" ").show(&address);
+    }
+    if let Some(address) = cx.shared.settings.nameserver {
+        line.text(", name server ").show(&address);
+    }
+    line
 }
 
 fn network<'l>(line: &'l mut Line, cx: &Context<'_, '_>) -> &'l mut Line {

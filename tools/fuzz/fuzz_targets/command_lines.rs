@@ -120,6 +120,7 @@ impl Server {
             settings: &self.settings,
             users: &users,
             motd: b"hello\n",
+            found: b"CPU: 386\n",
             statistics: &mut self.statistics,
             ports: &mut self.ports,
             who: &mut self.who,

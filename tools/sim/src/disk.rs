@@ -310,9 +310,11 @@ impl Disks for SimDisks {
         let before = disks.iter().take(usize::from(disk.0));
         let same = before.filter(|other| other.kind == found.kind).count() as u8;
         let base = if found.kind == DiskKind::Hard { 0x80 } else { 0 };
+        let sectors = found.medium.as_ref().map_or(0, Medium::sectors);
         Some(DiskInfo {
             kind: found.kind,
-            sectors: found.medium.as_ref().map_or(0, Medium::sectors),
+            sectors,
+            capacity: sectors,
             access: Access::Simulated,
             bios_number: base + same,
         })

@@ -444,6 +444,7 @@ impl Disks for Bios {
         self.disks.get(usize::from(disk.0)).map(|_| DiskInfo {
             kind: DiskKind::Hard,
             sectors: self.sectors,
+            capacity: self.sectors,
             access: Access::BiosChs,
             bios_number: 0x80 + disk.0,
         })

@@ -129,3 +129,21 @@ fn volume_id(kernel: &Kernel) -> u32 {
         .iter()
         .fold(0x811C_9DC5, |hash: u32, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_on_the_floppy_are_of_today() {
+        let mut boot_sector = [0; 512];
+        boot_sector[510..].copy_from_slice(&[0x55, 0xAA]);
+        let kernel = Kernel { elf: "".into(), flat: vec![0; 512], boot_sector, memory: 0 };
+        let image = make(&kernel, FloppySize::Kb360, &[("MTCP.CFG", b"")]).expect("a floppy");
+        let mut disk = Cursor::new(image);
+        let volume = FileSystem::new(&mut disk, FsOptions::new()).expect("a volume");
+        let files: Vec<_> = volume.root_dir().iter().filter_map(Result::ok).collect();
+        assert_eq!(files.len(), 2);
+        assert!(files.iter().all(|file| file.modified().date.year >= 2026));
+    }
+}

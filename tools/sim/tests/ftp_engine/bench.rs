@@ -63,7 +63,13 @@ impl Network for Lan {
     }
 
     fn figures(&self) -> NetworkFigures {
-        NetworkFigures { sockets_used: 3, sockets: 7, packets_in: 11, ..Default::default() }
+        NetworkFigures {
+            address: Some(Ipv4Addr::new(192, 168, 1, 9)),
+            sockets_used: 3,
+            sockets: 7,
+            packets_in: 11,
+            ..Default::default()
+        }
     }
 }
 
@@ -116,6 +122,7 @@ impl Bench {
             settings: &self.settings,
             users: &users,
             motd: &self.motd,
+            found: b"CPU: 386\nDrive C: FAT16\n",
             statistics: &mut self.statistics,
             ports: &mut self.ports,
             who: &mut self.who,

@@ -169,6 +169,8 @@ fn site_stats_and_who_tell_what_the_manuals_do() {
         " STOR 1",
         " PASV 2",
         " DELE 0",
+        " Address: 192.168.1.9",
+        "\r\n CPU: 386\r\n Drive C: FAT16\r\n211 End\r\n",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

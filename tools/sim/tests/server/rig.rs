@@ -10,7 +10,7 @@ use ftpsrv::config::Severity;
 use ftpsrv::net::nic::Nic;
 use ftpsrv::server::desk::Desk;
 use ftpsrv::server::start::{self, CannotStart};
-use ftpsrv::server::{Machine, Server, Turn};
+use ftpsrv::server::{Machine, Server, Turn, found};
 use ftpsrv::time::DateTime;
 use ftpsrv::vfs::{Drive, Drives, DrivesSize, Provider};
 use sim::chips::Cable;
@@ -188,14 +188,17 @@ fn boot(
 ) -> Result<Server<'static, 'static, Pc>, ()> {
     let desk = Box::leak(Box::new(Desk::new(pc, memory).map_err(drop)?));
     let handle = Box::leak(Box::new(disks.clone()));
+    found::disks(desk, pc, handle);
     let drives = Drives::new(handle, memory, DrivesSize::of(32 * 1024));
     let drives = Box::leak(Box::new(drives.map_err(|error| {
         desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
     })?));
     drives.set_time(pc.date_time());
+    found::drives(desk, pc, drives);
     let read = start::read(drives, Drive::A, memory, &mut |text, how| desk.say(pc, text, how));
     let start = read.map_err(|CannotStart| ())?;
     drives.exclude(start.settings.excluded_drives);
+    found::card(desk, pc, nic);
     // Both for the server and for what is said when there is none.
     let panel = pc.panel();
     Server::new(pc, desk, nic, drives, start, memory)

@@ -37,6 +37,23 @@ fn the_start_says_what_the_server_is_set_up_for() {
 }
 
 #[test]
+fn what_was_found_is_shown_at_the_start_and_in_site_stats() {
+    let mut rig = Boot::new().start();
+    let lines = [
+        "Disk 00h: floppy drive, 1440 KB, by simulated",
+        "Disk 80h: hard disk, 16 MB, by simulated",
+        "Drive A: disk 00h, read when it is first used",
+        "Drive C: disk 80h, type 00h, FAT16, 15 MB, no label",
+        "Network: simulated at port 300h, IRQ 9, station 52:54:00:12:34:56",
+    ];
+    contains_all(&rig.panel.serial(), &lines);
+    let client = rig.login(0);
+    let told = rig.cmd(client, "SITE STATS");
+    contains_all(&told, &lines);
+    contains_all(&told, &[" Address: 10.0.0.2"]);
+}
+
+#[test]
 fn no_mtcp_cfg_is_said_with_where_to_put_one() {
     let said = failure(Boot::new().without_config());
     contains_all(

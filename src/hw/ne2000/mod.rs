@@ -120,8 +120,8 @@ impl<P: Ports> Nic for Ne2000<P> {
             io: self.chip.base(),
             irq: self.irq,
             mtu: 1500,
-            // One page of the ring always stays free.
-            receive_frames: (self.stop - self.start - 1) / TRANSMIT_PAGES,
+            // One page of the ring always stays free; two are for small frames among the full ones.
+            receive_frames: (self.stop - self.start - 3) / TRANSMIT_PAGES,
         }
     }
 

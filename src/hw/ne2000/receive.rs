@@ -82,8 +82,9 @@ impl<P: Ports> Ne2000<P> {
         statistics.count_lost(u32::from(missed));
     }
 
-    /// Ring overflow, data sheet steps 1 to 7. The ring is emptied in loopback, over as many calls
-    /// as the caller likes; coming back after one frame would overflow again at once in a flood.
+    /// Ring overflow, data sheet steps 1 to 7. The ring is emptied in loopback, over as many calls as
+    /// the caller likes, unless it has an answer to send: coming back after one frame would overflow
+    /// again at once in a flood.
     fn begin_recovery(&mut self) {
         self.statistics.count_lost(1);
         let resend = self.halt();
@@ -93,7 +94,7 @@ impl<P: Ports> Ne2000<P> {
     }
 
     /// Steps 9 to 11.
-    fn end_recovery(&mut self) {
+    pub(super) fn end_recovery(&mut self) {
         let resend = self.recovery.take().unwrap_or(false);
         self.chip.set(chip::INTERRUPTS, EVENTS);
         self.chip.set(chip::TRANSMIT_CONFIG, 0);

@@ -78,9 +78,13 @@ impl<P: Ports> Ne2000<P> {
         self.polls = 0;
     }
 
-    /// Looks whether the frame on the wire is out, and sends the next one.
+    /// Looks whether the frame on the wire is out, and sends the next one. Ends a recovery: whoever wants to
+    /// send may take no more frames until it can, and one was taken since the overflow.
     pub(super) fn poll_transmitter(&mut self) {
-        if self.sending.is_none() || self.recovery.is_some() {
+        if self.recovery.is_some() {
+            self.end_recovery();
+        }
+        if self.sending.is_none() {
             return;
         }
         if self.chip.get(chip::COMMAND) & chip::CR_TXP == 0 {

@@ -40,13 +40,19 @@ fn finds_what_card_it_is() {
 
     let (_, _, nic) = fit(Card::ne1000(0x280));
     assert_eq!(nic.address(), ADDRESS);
-    assert_eq!((nic.info().name, nic.info().io, nic.info().receive_frames), ("NE1000", 0x280, 4));
+    assert_eq!((nic.info().name, nic.info().io, nic.info().receive_frames), ("NE1000", 0x280, 3));
 
     let (_, _, nic) = fit(Card { memory: 0x4000..0xC000, ..Card::ne2000(0x340) });
-    assert_eq!(nic.info().receive_frames, 19);
+    assert_eq!(nic.info().receive_frames, 18);
 
     let (_, _, nic) = fit(Card { memory: 0x4000..0x6000, ..Card::ne2000(0x340) });
-    assert_eq!(nic.info().receive_frames, 4);
+    assert_eq!(nic.info().receive_frames, 3);
+
+    // A 16-bit clone in an 8-bit slot.
+    let clone = Card { narrow_slot: true, has_signature: false, ..Card::ne2000(0x320) };
+    let (_, _, nic) = fit(Card { memory: 0x4000..0x6000, ..clone });
+    assert_eq!(nic.address(), ADDRESS);
+    assert_eq!((nic.info().name, nic.info().receive_frames), ("NE1000", 3));
 }
 
 #[test]
@@ -57,6 +63,9 @@ fn moves_frames_of_every_length_on_every_bus() {
         Card { decodes_double_words: false, ..Card::ne2000(0x300) },
         Card { memory: 0x4000..0xC000, ..Card::ne2000(0x300) },
         Card { needs_read_before_write: true, ..Card::ne2000(0x300) },
+        Card { has_signature: false, ..Card::ne2000(0x300) },
+        Card { has_signature: false, ..Card::ne1000(0x300) },
+        Card { narrow_slot: true, ..Card::ne2000(0x300) },
     ];
     for card in cards {
         let (bus, chip, mut nic) = fit(card);

@@ -29,6 +29,11 @@ pub struct Card {
     pub decodes_double_words: bool,
     /// The chip loses remote writes that do not follow a remote read.
     pub needs_read_before_write: bool,
+    /// The PROM ends in Novell's signature; clones leave it out.
+    pub has_signature: bool,
+    /// The slot has 8 bits: wider accesses become bytes at one port after the other, which all are the
+    /// data port.
+    pub narrow_slot: bool,
 }
 
 impl Card {
@@ -40,6 +45,8 @@ impl Card {
             memory: 0x4000..0x8000,
             decodes_double_words: true,
             needs_read_before_write: false,
+            has_signature: true,
+            narrow_slot: false,
         }
     }
 
@@ -148,7 +155,7 @@ impl Dp8390 {
         let index = if self.card.wide { address / 2 } else { address };
         match index % 16 {
             index @ 0..6 => self.address[usize::from(index)],
-            14 | 15 => {
+            14 | 15 if self.card.has_signature => {
                 if self.card.wide {
                     b'W'
                 } else {
@@ -297,6 +304,9 @@ impl Device for Dp8390 {
 
     fn read(&mut self, port: u16, size: u8) -> u32 {
         match port - self.card.base {
+            0x10 if size > 1 && self.card.narrow_slot => {
+                (0..size).fold(0, |value, index| value | self.remote(1, None) << (8 * index))
+            }
             0x10 if size == 4 && !self.card.decodes_double_words => {
                 self.remote(2, None) | 0xFFFF_0000
             }
@@ -312,6 +322,11 @@ impl Device for Dp8390 {
 
     fn write(&mut self, port: u16, size: u8, value: u32) {
         match port - self.card.base {
+            0x10 if size > 1 && self.card.narrow_slot => {
+                for byte in &value.to_le_bytes()[..size.into()] {
+                    self.remote(1, Some((*byte).into()));
+                }
+            }
             0x10 if size == 4 && !self.card.decodes_double_words => {
                 self.remote(2, Some(value));
             }

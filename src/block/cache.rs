@@ -4,8 +4,12 @@
 //! out: allocation tables (written back in batches), directories (written through, never dirty) and
 //! single data sectors (the ragged ends of files). Everything larger goes past the cache.
 //!
-//! Every command to a disk is charged against a budget that the caller sets for each slice of work;
-//! when it is used up the answer is [`CacheError::Again`], before anything was done.
+//! Every command to a disk is charged against a budget that the caller sets for each slice of work, and
+//! against the turn's time ([`pace`]); when either is used up the answer is [`CacheError::Again`], before
+//! anything was done.
+
+mod pace;
+mod past;
 
 use super::device::{DiskError, DiskId, Disks, Lba, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
@@ -140,12 +144,16 @@ pub struct Cache<'a> {
     scratch: &'a mut [u8],
     lines: &'a mut [Line],
     shares: [Share; 3],
-    budget: u16,
+    pace: pace::Pace,
+    /// What of a disk the scratch buffer holds, for [`Cache::copy_tables`].
+    kept: Option<(DiskId, u32, u32)>,
     clock: u32,
     /// Bit n: a data sector of owner n could not be written when its line was needed.
     failed: u32,
     /// Bit n: the medium of disk n was changed, and nobody has acknowledged it.
     gone: u32,
+    /// Bit n: whether the medium of disk n was changed is being found out.
+    doubted: u32,
 }
 
 const fn bit_of(disk: DiskId) -> u32 {
@@ -183,36 +191,18 @@ impl<'a> Cache<'a> {
                     table_bytes + directory_bytes,
                 ),
             ],
-            budget: 0,
+            pace: pace::Pace::default(),
+            kept: None,
             clock: 0,
             failed: 0,
             gone: 0,
+            doubted: 0,
         })
     }
 
-    /// Begins a slice that may give the disks `commands` commands.
-    pub fn begin(&mut self, commands: u16) {
-        self.budget = commands;
-    }
-
-    /// The disks, for what is no transfer.
-    pub fn disks(&mut self) -> &mut dyn Disks {
-        self.disks
-    }
-
-    /// As [`Cache::disks`], to look only.
+    /// The disks, to look only.
     pub fn disks_ref(&self) -> &dyn Disks {
         self.disks
-    }
-
-    /// Takes a command from the budget. A disk whose medium was changed gets none until that is
-    /// acknowledged: nothing of the old medium may come to the new one.
-    fn charge(&mut self, disk: DiskId) -> Result<(), CacheError> {
-        if self.gone & bit_of(disk) != 0 {
-            return Err(CacheError::Disk(DiskError::Changed));
-        }
-        self.budget = self.budget.checked_sub(1).ok_or(CacheError::Again)?;
-        Ok(())
     }
 
     /// Remembers that a medium was changed, which a drive says only once.
@@ -226,6 +216,7 @@ impl<'a> Cache<'a> {
     /// Forgets everything of a disk, and talks to it again after its medium was changed.
     pub fn acknowledge_change(&mut self, disk: DiskId) {
         self.gone &= !bit_of(disk);
+        self.trust(disk);
         self.forget(disk, 0, u32::MAX);
     }
 
@@ -261,9 +252,11 @@ impl<'a> Cache<'a> {
             None => self.make_room(class, region, base)?,
         };
         let slot = slot_in(line);
-        self.clock = self.clock.wrapping_add(1);
         self.shares[class].last = line;
-        self.lines[usize::from(line)].stamp = self.clock;
+        if self.may_touch() {
+            self.clock = self.clock.wrapping_add(1);
+            self.lines[usize::from(line)].stamp = self.clock;
+        }
         let bit = 1 << slot.sector;
         if self.lines[usize::from(line)].valid & bit == 0 {
             if read {
@@ -328,6 +321,7 @@ impl<'a> Cache<'a> {
     fn fill(&mut self, line: u8, wanted: u8, count: u8) -> Result<(), CacheError> {
         let Line { disk, base, valid, mirror, .. } = self.lines[usize::from(line)];
         self.charge(disk)?;
+        self.pace.read = true;
         let whole = self.span(Slot { line, sector: 0 }, count);
         if valid == 0 && count > 1 {
             let result = self.disks.read(disk, Lba(base), &mut self.bytes[whole]);
@@ -379,14 +373,6 @@ impl<'a> Cache<'a> {
         if line.mirror != 0 {
             line.mirror_dirty |= 1 << slot.sector;
         }
-    }
-
-    /// Whether a command may still be given: to be asked before changing what must be written at once.
-    ///
-    /// # Errors
-    /// [`CacheError::Again`] when not.
-    pub fn may_command(&self) -> Result<(), CacheError> {
-        if self.budget == 0 { Err(CacheError::Again) } else { Ok(()) }
     }
 
     /// Writes a changed sector now. When it fails the sector leaves the cache, so that the disk's old
@@ -519,166 +505,5 @@ impl<'a> Cache<'a> {
         self.charge(disk)?;
         let result = self.disks.flush(disk);
         Ok(self.noted(disk, result)?)
-    }
-
-    // ---- Past the cache ----
-
-    /// Reads whole sectors into the caller's buffer. Dirty data sectors among them are written first.
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn read(&mut self, disk: DiskId, lba: u32, buffer: &mut [u8]) -> Result<(), CacheError> {
-        let end = lba.saturating_add((buffer.len() / SECTOR) as u32);
-        let share = self.shares[Class::Data as usize];
-        for number in share.first..share.first + share.lines {
-            let line = &self.lines[usize::from(number)];
-            if line.dirty != 0 && line.disk == disk && line.base >= lba && line.base < end {
-                self.write_line(number)?;
-            }
-        }
-        self.charge(disk)?;
-        let result = self.disks.read(disk, Lba(lba), buffer);
-        Ok(self.noted(disk, result)?)
-    }
-
-    /// Writes whole sectors from the caller's buffer. Cached ones among them are forgotten.
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn write(&mut self, disk: DiskId, lba: u32, data: &[u8]) -> Result<(), CacheError> {
-        self.charge(disk)?;
-        let end = lba.saturating_add((data.len() / SECTOR) as u32);
-        let share = self.shares[Class::Data as usize];
-        for number in share.first..share.first + share.lines {
-            let line = &mut self.lines[usize::from(number)];
-            if line.disk == disk && line.base >= lba && line.base < end {
-                *line = EMPTY;
-            }
-        }
-        self.outdate_directories(disk, lba, end);
-        let result = self.disks.write(disk, Lba(lba), data);
-        Ok(self.noted(disk, result)?)
-    }
-
-    /// Directory lines read ahead and so may hold sectors of files: those that change leave the cache.
-    fn outdate_directories(&mut self, disk: DiskId, start: u32, end: u32) {
-        let share = self.shares[Class::Directory as usize];
-        for number in share.first..share.first + share.lines {
-            let line = &mut self.lines[usize::from(number)];
-            for sector in (0..8).filter(|_| line.disk == disk) {
-                if (start..end).contains(&line.base.wrapping_add(sector)) {
-                    line.valid &= !(1 << sector);
-                }
-            }
-        }
-    }
-
-    /// Sectors that [`Cache::read_tables`] and [`Cache::write_zeros`] move at most.
-    pub fn scratch_sectors(&self) -> u32 {
-        (self.scratch.len() / SECTOR) as u32
-    }
-
-    /// Reads up to `sectors` sectors of tables in one command, newer ones in the cache counting, and
-    /// gives their bytes: for looking through long stretches without pushing anything out.
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn read_tables(
-        &mut self,
-        disk: DiskId,
-        lba: u32,
-        sectors: u32,
-    ) -> Result<&[u8], CacheError> {
-        self.charge(disk)?;
-        let sectors = sectors.min(self.scratch_sectors());
-        let length = sectors as usize * SECTOR;
-        let result = self.disks.read(disk, Lba(lba), &mut self.scratch[..length]);
-        self.noted(disk, result)?;
-        let share = self.shares[Class::Table as usize];
-        for number in share.first..share.first + share.lines {
-            let line = self.lines[usize::from(number)];
-            for sector in (0..8).filter(|bit| line.dirty & 1 << bit != 0) {
-                let at = line.base.wrapping_add(sector).wrapping_sub(lba);
-                if line.disk == disk && at < sectors {
-                    let span = self.span(Slot { line: number, sector: sector as u8 }, 1);
-                    let at = at as usize * SECTOR;
-                    self.scratch[at..at + SECTOR].copy_from_slice(&self.bytes[span]);
-                }
-            }
-        }
-        Ok(&self.scratch[..length])
-    }
-
-    /// Copies up to `sectors` sectors of a table, past the cache, to where they are `offset` sectors further
-    /// on; says how many. Two commands, charged as one.
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn copy_tables(
-        &mut self,
-        disk: DiskId,
-        lba: u32,
-        sectors: u32,
-        offset: u32,
-    ) -> Result<u32, CacheError> {
-        let length = self.read_tables(disk, lba, sectors)?.len();
-        let result = self.disks.write(disk, Lba(lba + offset), &self.scratch[..length]);
-        self.noted(disk, result)?;
-        Ok((length / SECTOR) as u32)
-    }
-
-    /// Writes up to `sectors` sectors of zeros, the first of which begins with `head`, in one command, and
-    /// says how many.
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn write_zeros(
-        &mut self,
-        disk: DiskId,
-        lba: u32,
-        sectors: u32,
-        head: &[u8],
-    ) -> Result<u32, CacheError> {
-        self.charge(disk)?;
-        let sectors = sectors.min(self.scratch_sectors());
-        self.outdate_directories(disk, lba, lba.saturating_add(sectors));
-        let bytes = &mut self.scratch[..sectors as usize * SECTOR];
-        bytes.fill(0);
-        if let Some(start) = bytes.get_mut(..head.len()) {
-            start.copy_from_slice(head);
-        }
-        let result = self.disks.write(disk, Lba(lba), bytes);
-        self.noted(disk, result)?;
-        Ok(sectors)
-    }
-
-    /// Reads one sector past the cache, to look at and to change with [`Cache::rewrite`].
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn peek(&mut self, disk: DiskId, lba: u32) -> Result<&mut [u8], CacheError> {
-        self.charge(disk)?;
-        let result = self.disks.read(disk, Lba(lba), &mut self.scratch[..SECTOR]);
-        self.noted(disk, result)?;
-        Ok(&mut self.scratch[..SECTOR])
-    }
-
-    /// Changes one sector past the cache: reads, lets `change` change it, and writes it when that says
-    /// `true`. Two commands, charged as one.
-    ///
-    /// # Errors
-    /// [`CacheError`].
-    pub fn rewrite(
-        &mut self,
-        disk: DiskId,
-        lba: u32,
-        change: impl FnOnce(&mut [u8]) -> bool,
-    ) -> Result<(), CacheError> {
-        let sector = self.peek(disk, lba)?;
-        if change(sector) {
-            let result = self.disks.write(disk, Lba(lba), &self.scratch[..SECTOR]);
-            self.noted(disk, result)?;
-        }
-        Ok(())
     }
 }

@@ -134,6 +134,9 @@ pub trait Disks {
     /// Any [`DiskError`].
     fn flush(&mut self, disk: DiskId) -> Result<(), DiskError>;
 
+    /// Milliseconds since any moment, by which commands are timed; they wrap.
+    fn clock(&self) -> u32;
+
     /// Asks the drive whether its medium may have been changed since the last call
     /// (floppies: the change line, INT 13h function 16h). A drive without change line says `true`
     /// when it cannot know; hard disks say `false`. After `true`, [`Disks::info`] is of the new medium.

@@ -151,7 +151,7 @@ fn logical_drives(
         else {
             return false;
         };
-        let Some(table) = cache.peek(disk, at).ok().and_then(|sector| entries(sector)) else {
+        let Some(table) = cache.peek(disk, at).ok().and_then(entries) else {
             return false;
         };
         if let Some(drive) = table.iter().find(|entry| is_fat(entry.kind)) {

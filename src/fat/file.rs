@@ -47,6 +47,8 @@ pub struct File {
     reached: u32,
     /// A cluster's number in the file, and the cluster; 0: none.
     hint: (u32, u32),
+    /// Clusters that follow it on the disk as in the file, as far as that is known.
+    run: u32,
     changed: bool,
     stage: Finish,
 }
@@ -82,6 +84,7 @@ impl File {
             joint: 0,
             reached: 0,
             hint: (0, 0),
+            run: 0,
             changed: false,
             stage: Finish::Data,
         })
@@ -104,7 +107,7 @@ impl File {
 
     /// How far its chain has been followed: changes as long as reading or writing gets on.
     pub fn position(&self) -> (u32, u32) {
-        self.hint
+        (self.hint.0.wrapping_add(self.run), self.hint.1)
     }
 
     // ---- The chain ----
@@ -141,9 +144,15 @@ impl File {
             return Err(FatError::Damaged);
         }
         if self.hint.1 == 0 || self.hint.0 > index {
-            self.hint = (0, start);
+            (self.hint, self.run) = ((0, start), 0);
         }
         while self.hint.0 < index {
+            let known = self.run.min(index - self.hint.0);
+            if known > 0 {
+                self.hint = (self.hint.0 + known, self.hint.1 + known);
+                self.run -= known;
+                continue;
+            }
             match self.next(volume, cache, self.hint.1)? {
                 Some(next) => self.hint = (self.hint.0 + 1, next),
                 None => return Ok(None),
@@ -167,6 +176,20 @@ impl File {
             _ => self.cluster(volume, cache, index - 1)?.ok_or(FatError::Damaged)?,
         };
         let cluster = volume.find_free_near(cache, before)?;
+        self.grow(volume, cache, before, cluster, index)?;
+        (self.hint, self.run) = ((index, cluster), 0);
+        Ok(cluster)
+    }
+
+    /// Hangs a free cluster behind the file's last, as its number `index`.
+    fn grow(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        before: u32,
+        cluster: u32,
+        index: u32,
+    ) -> Result<(), FatError> {
         // Both entries must be in the cache, so that nothing stops half-way.
         if before != 0 {
             volume.link(cache, before)?;
@@ -179,9 +202,34 @@ impl File {
             volume.set_link(cache, before, cluster)?;
         }
         self.reached = index + 1;
-        self.changed = true;
-        self.hint = (index, cluster);
-        Ok(cluster)
+        (self.changed, self.stage) = (true, Finish::Data);
+        Ok(())
+    }
+
+    /// Whether the cluster behind the run follows it in the file; the run is longer by it then.
+    fn extend(&mut self, volume: &Volume, cache: &mut Cache<'_>) -> Result<bool, FatError> {
+        let last = self.hint.1 + self.run;
+        let follows = self.next(volume, cache, last)? == Some(last + 1);
+        self.run += u32::from(follows);
+        Ok(follows)
+    }
+
+    /// As [`File::extend`]; where the file ends, a free cluster there becomes its last.
+    fn extend_to_write(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+    ) -> Result<bool, FatError> {
+        let last = self.hint.1 + self.run;
+        if self.next(volume, cache, last)?.is_some() {
+            return self.extend(volume, cache);
+        }
+        if !volume.geometry.is_cluster(last + 1) || volume.link(cache, last + 1)? != Link::Free {
+            return Ok(false);
+        }
+        self.grow(volume, cache, last, last + 1, self.hint.0 + self.run + 1)?;
+        self.run += 1;
+        Ok(true)
     }
 
     // ---- Reading and writing ----
@@ -212,22 +260,21 @@ impl File {
             return Ok(count);
         }
         let wanted = (buffer.len() / SECTOR).min(left.div_ceil(SECTOR));
-        let mut run = ((volume.geometry.cluster_bytes() - inside) as usize) / SECTOR;
-        let mut last = (index, cluster);
-        while run < wanted {
-            match self.cluster(volume, cache, last.0 + 1) {
-                Ok(Some(next)) if next == last.1 + 1 => last = (last.0 + 1, next),
-                Ok(_) | Err(FatError::Again) => break,
+        while self.run_sectors(&volume.geometry, inside) < wanted {
+            match self.extend(volume, cache) {
+                Ok(true) => {}
+                Ok(false) | Err(FatError::Again) => break,
                 Err(error) => return Err(error),
             }
-            run += volume.geometry.cluster_sectors as usize;
         }
-        let bytes = run.min(wanted) * SECTOR;
-        // If this slice is over, the next one begins at the first cluster again, not behind it.
-        self.hint = (index, cluster);
+        let bytes = self.run_sectors(&volume.geometry, inside).min(wanted) * SECTOR;
         cache.read(volume.disk, lba, &mut buffer[..bytes])?;
-        self.hint = last;
         Ok(bytes.min(left))
+    }
+
+    /// Sectors of the run from byte `inside` of its first cluster on.
+    fn run_sectors(&self, geometry: &Geometry, inside: u32) -> usize {
+        ((self.run + 1) * geometry.cluster_sectors - inside / SECTOR as u32) as usize
     }
 
     /// Writes at `offset`, which is at most the file's size, and says how much was taken: at least one byte.
@@ -285,21 +332,15 @@ impl File {
             return Ok(count);
         }
         let wanted = data.len() / SECTOR;
-        let mut run = ((volume.geometry.cluster_bytes() - inside) as usize) / SECTOR;
-        let mut last = (index, cluster);
-        while run < wanted {
-            match self.cluster_to_write(volume, cache, last.0 + 1) {
-                Ok(next) if next == last.1 + 1 => last = (last.0 + 1, next),
-                Ok(_) | Err(FatError::Again | FatError::Full) => break,
+        while self.run_sectors(&volume.geometry, inside) < wanted {
+            match self.extend_to_write(volume, cache) {
+                Ok(true) => {}
+                Ok(false) | Err(FatError::Again) => break,
                 Err(error) => return Err(error),
             }
-            run += volume.geometry.cluster_sectors as usize;
         }
-        let bytes = run.min(wanted) * SECTOR;
-        // As in reading.
-        self.hint = (index, cluster);
+        let bytes = self.run_sectors(&volume.geometry, inside).min(wanted) * SECTOR;
         cache.write(volume.disk, lba, &data[..bytes])?;
-        self.hint = last;
         Ok(bytes)
     }
 
@@ -396,7 +437,7 @@ impl File {
             }
         };
         self.reached = needed;
-        self.hint = (0, 0);
+        (self.hint, self.run) = ((0, 0), 0);
         *unused = spare.map(|cluster| Chain::new(cluster, limit));
         Ok(())
     }

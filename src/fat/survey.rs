@@ -14,7 +14,7 @@ use super::boot_sector::FatType;
 use super::change::write_failed;
 use super::error::FatError;
 use super::table::{Link, entry16, entry32};
-use super::volume::{Mark, ReadOnly, Volume};
+use super::volume::{ReadOnly, Volume};
 use crate::block::{Cache, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
 
@@ -60,8 +60,7 @@ impl Volume {
 
     /// Whether there is something left for a survey to do now.
     pub fn needs_survey(&self) -> bool {
-        !self.vouched
-            || (!self.is_surveyed() && self.read_only.is_none() && self.mark == Mark::Clean)
+        !self.vouched || (!self.is_surveyed() && self.read_only.is_none() && !self.is_in_use())
     }
 
     /// Whether all of it was looked through for cross-links.

@@ -9,7 +9,7 @@ use super::boot_sector::{BootError, FatType, Geometry};
 use super::dirent::{Dirent, ENTRY, EntryKind};
 use super::error::FatError;
 use crate::block::cache::{Class, Region};
-use crate::block::{Cache, CacheError, DiskError, DiskId};
+use crate::block::{Cache, CacheError, DiskError, DiskId, SECTOR};
 
 /// Why a volume is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +55,24 @@ pub enum MountError {
 
 /// What the disk says of its being in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+enum Mark {
     /// Closed.
     Clean,
-    /// The boot sector says "in use", the information sector does not know yet.
-    Marking,
+    /// On the way to "in use": so many steps are done.
+    Opening(u8),
     /// In use.
     Dirty,
-    /// On the way to closed: the table's mark is set in the cache.
-    Closing,
+    /// On the way to closed.
+    Closing(u8),
+}
+
+/// What is still to be read when a volume is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Table,
+    Info,
+    Label,
+    Done,
 }
 
 /// A mounted volume.
@@ -79,7 +88,8 @@ pub struct Volume {
     pub read_only: Option<ReadOnly>,
     /// It was marked "in use" when it was mounted: it was not closed then.
     pub was_dirty: bool,
-    pub(super) mark: Mark,
+    mark: Mark,
+    look: Look,
     /// Where to look for a free cluster next.
     pub(super) next_free: u32,
     /// Clusters looked at in vain since one was last found or freed.
@@ -108,40 +118,39 @@ fn fingerprint(sector: &[u8], state_byte: Option<u16>) -> u32 {
 }
 
 impl Volume {
-    /// Mounts the volume that begins at `start` and has at most `available` sectors. Reads at most
-    /// five sectors.
+    /// Mounts the volume that begins at `start` and has at most `available` sectors, by one command. It can
+    /// be used when [`Volume::look_around`] is done, too.
     ///
     /// # Errors
-    /// [`MountError`].
+    /// [`MountError`]; `None`: the slice's commands are used up.
     pub fn mount(
         cache: &mut Cache<'_>,
         disk: DiskId,
         start: u32,
         available: u32,
-    ) -> Result<Volume, MountError> {
-        cache.begin(8);
-        let sector = cache.peek(disk, start).map_err(mount_error)?;
+    ) -> Result<Volume, Option<MountError>> {
+        let sectors = if start == 0 { cache.peek_start(disk) } else { cache.peek(disk, start) };
+        let (sector, table) = sectors.map_err(mount_error)?.split_at(SECTOR);
         let parsed = Geometry::parse(sector, start, available);
-        let (state_byte, hash) = match &parsed {
-            Ok(geometry) => (geometry.state_byte, fingerprint(sector, geometry.state_byte)),
-            Err(_) => (None, fingerprint(sector, None)),
-        };
+        let state_byte = parsed.as_ref().ok().and_then(|geometry| geometry.state_byte);
+        let hash = fingerprint(sector, state_byte);
         let marked = state_byte.is_some_and(|at| sector[usize::from(at)] & 1 != 0);
-        let geometry = match parsed {
-            Ok(geometry) => geometry,
-            Err(BootError::NotFat) if start == 0 => {
-                let media = cache.peek(disk, 1).map_err(mount_error)?[0];
-                Geometry::of_media(media, available).ok_or(MountError::Boot(BootError::NotFat))?
+        let geometry = match (parsed, table.first()) {
+            (Ok(geometry), _) => Ok(geometry),
+            (Err(BootError::NotFat), Some(&media)) => {
+                Geometry::of_media(media, available).ok_or(BootError::NotFat)
             }
-            Err(error) => return Err(MountError::Boot(error)),
+            (Err(error), _) => Err(error),
         };
-        let mut volume = Volume {
+        let geometry = geometry.map_err(MountError::Boot)?;
+        Ok(Volume {
             disk,
             geometry,
             label: geometry.label.filter(|label| label != b"NO NAME    "),
             read_only: geometry.odd_tables.then_some(ReadOnly::OddTables),
             was_dirty: marked,
             mark: Mark::Clean,
+            look: Look::Table,
             next_free: 2,
             searched: 0,
             free: 0,
@@ -151,21 +160,38 @@ impl Volume {
             changes: 0,
             hinted_free: None,
             fingerprint: hash,
-        };
-        volume.look_at_table(cache).map_err(mount_error)?;
-        volume.look_at_info(cache).map_err(mount_error)?;
-        volume.look_for_label(cache).map_err(mount_error)?;
-        Ok(volume)
+        })
+    }
+
+    /// Reads what else a mounted volume begins with, a command at a time. `false` until it is done.
+    ///
+    /// # Errors
+    /// [`MountError`].
+    pub fn look_around(&mut self, cache: &mut Cache<'_>) -> Result<bool, MountError> {
+        loop {
+            let looked = match self.look {
+                Look::Table => self.look_at_table(cache),
+                Look::Info => self.look_at_info(cache),
+                Look::Label => self.look_for_label(cache),
+                Look::Done => return Ok(true),
+            };
+            match looked {
+                Ok(next) => self.look = next,
+                Err(CacheError::Again) => return Ok(false),
+                Err(CacheError::Disk(error)) => return Err(MountError::Disk(error)),
+            }
+        }
+    }
+
+    /// Whether [`Volume::look_around`] is done.
+    pub fn is_mounted(&self) -> bool {
+        self.look == Look::Done
     }
 
     /// The table's first entries: media byte, and the "closed" bit.
-    fn look_at_table(&mut self, cache: &mut Cache<'_>) -> Result<(), CacheError> {
-        let sector = match cache.peek(self.disk, self.geometry.table) {
-            Err(CacheError::Disk(DiskError::Failed { .. })) if self.geometry.mirror != 0 => {
-                cache.peek(self.disk, self.geometry.table + self.geometry.mirror)?
-            }
-            other => other?,
-        };
+    fn look_at_table(&mut self, cache: &mut Cache<'_>) -> Result<Look, CacheError> {
+        let table = self.geometry.table;
+        let sector = cache.peek_or(self.disk, table, table + self.geometry.mirror)?;
         let closed = match self.geometry.fat_type {
             FatType::Fat12 => true,
             FatType::Fat16 => sector[3] & 0x80 != 0,
@@ -176,15 +202,15 @@ impl Volume {
             self.read_only.get_or_insert(ReadOnly::Damaged);
         }
         self.was_dirty |= !closed;
-        Ok(())
+        Ok(Look::Info)
     }
 
-    fn look_at_info(&mut self, cache: &mut Cache<'_>) -> Result<(), CacheError> {
-        let Some(info) = self.geometry.info else { return Ok(()) };
+    fn look_at_info(&mut self, cache: &mut Cache<'_>) -> Result<Look, CacheError> {
+        let Some(info) = self.geometry.info else { return Ok(Look::Label) };
         let sector = cache.peek(self.disk, info)?;
         if !is_info(sector) {
             self.geometry.info = None;
-            return Ok(());
+            return Ok(Look::Label);
         }
         let long = |at: usize| {
             u32::from_le_bytes([sector[at], sector[at + 1], sector[at + 2], sector[at + 3]])
@@ -194,11 +220,11 @@ impl Volume {
         if self.geometry.is_cluster(next) {
             self.next_free = next;
         }
-        Ok(())
+        Ok(Look::Label)
     }
 
     /// Looks in the root directory's first sector, where FORMAT and LABEL put it.
-    fn look_for_label(&mut self, cache: &mut Cache<'_>) -> Result<(), CacheError> {
+    fn look_for_label(&mut self, cache: &mut Cache<'_>) -> Result<Look, CacheError> {
         let lba = match self.geometry.fat_type {
             FatType::Fat32 => self.geometry.cluster_lba(self.geometry.root_cluster),
             _ => self.geometry.root,
@@ -208,7 +234,7 @@ impl Volume {
         if let Some(entry) = entries.find(|entry| entry.kind() == EntryKind::Label) {
             self.label = Some(*entry.name().as_raw());
         }
-        Ok(())
+        Ok(Look::Done)
     }
 
     /// Whether the medium in the drive is still this one.
@@ -276,22 +302,22 @@ impl Volume {
     /// # Errors
     /// [`FatError`].
     pub fn mark_in_use(&mut self, cache: &mut Cache<'_>) -> Result<(), FatError> {
-        if self.mark == Mark::Dirty {
-            return Ok(());
-        }
-        if matches!(self.mark, Mark::Clean) {
-            self.set_state_byte(cache, true)?;
-            self.mark = Mark::Marking;
-        }
-        self.set_closed_bit(cache, false)?;
-        if let Some(info) = self.geometry.info {
-            cache.rewrite(self.disk, info, |sector| {
-                let sound = is_info(sector);
-                if sound {
-                    sector[488..492].fill(0xFF);
-                }
-                sound
-            })?;
+        let mut done = match self.mark {
+            Mark::Dirty => return Ok(()),
+            Mark::Opening(done) => done,
+            Mark::Clean | Mark::Closing(_) => 0,
+        };
+        loop {
+            match done {
+                0 => self.set_state_byte(cache, true)?,
+                1 => self.set_closed_bit(cache, false)?,
+                // What was counted no longer holds.
+                2 => self.write_info(cache, None)?,
+                3 => cache.barrier(self.disk)?,
+                _ => break,
+            }
+            done += 1;
+            self.mark = Mark::Opening(done);
         }
         self.mark = Mark::Dirty;
         Ok(())
@@ -317,51 +343,73 @@ impl Volume {
     /// # Errors
     /// [`FatError`].
     pub fn close(&mut self, cache: &mut Cache<'_>) -> Result<(), FatError> {
-        if self.mark == Mark::Clean || self.read_only.is_some() {
+        if self.read_only.is_some() {
             return Ok(());
         }
-        self.flush_table(cache)?;
-        if self.mark != Mark::Closing {
-            cache.may_command()?;
-            self.write_info(cache)?;
-            self.mark = Mark::Closing;
+        let mut done = match self.mark {
+            Mark::Clean => return Ok(()),
+            Mark::Closing(done) => done,
+            Mark::Opening(_) | Mark::Dirty => 0,
+        };
+        loop {
+            self.mark = Mark::Closing(done);
+            match done {
+                0 | 4 => self.flush_table(cache)?,
+                1 | 5 | 7 => cache.barrier(self.disk)?,
+                2 => self.write_info(cache, Some(self.next_free))?,
+                3 if !self.was_dirty => self.set_closed_bit(cache, true)?,
+                // The last word, and alone.
+                6 if !self.was_dirty => self.set_state_byte(cache, false)?,
+                3 | 6 => {}
+                _ => break,
+            }
+            done += 1;
         }
-        if !self.was_dirty {
-            self.set_closed_bit(cache, true)?;
-            self.flush_table(cache)?;
-        }
-        cache.barrier(self.disk)?;
-        // Not sliced further: the state byte is the last word, and alone.
-        cache.begin(2);
-        if !self.was_dirty {
-            self.set_state_byte(cache, false)?;
-        }
-        cache.barrier(self.disk)?;
         self.mark = Mark::Clean;
         Ok(())
     }
 
-    fn write_info(&mut self, cache: &mut Cache<'_>) -> Result<(), FatError> {
+    /// Writes what is free to the information sector; without `next`, that it is not known.
+    fn write_info(&mut self, cache: &mut Cache<'_>, next: Option<u32>) -> Result<(), FatError> {
         let Some(info) = self.geometry.info else { return Ok(()) };
-        let free = self.free_clusters().unwrap_or(u32::MAX);
-        let next = self.next_free;
-        Ok(cache.rewrite(self.disk, info, |sector| {
+        let free = self.free_clusters().filter(|_| next.is_some()).unwrap_or(u32::MAX);
+        self.edit_reserved(cache, info, |sector| {
             let sound = is_info(sector);
             if sound {
                 sector[488..492].copy_from_slice(&free.to_le_bytes());
-                sector[492..496].copy_from_slice(&next.to_le_bytes());
+                if let Some(next) = next {
+                    sector[492..496].copy_from_slice(&next.to_le_bytes());
+                }
             }
             sound
-        })?)
+        })
     }
 
     fn set_state_byte(&mut self, cache: &mut Cache<'_>, in_use: bool) -> Result<(), FatError> {
         let Some(at) = self.geometry.state_byte else { return Ok(()) };
-        Ok(cache.rewrite(self.disk, self.geometry.start, |sector| {
+        self.edit_reserved(cache, self.geometry.start, |sector| {
             let byte = &mut sector[usize::from(at)];
             let changed = *byte & !1 | u8::from(in_use);
             core::mem::replace(byte, changed) != changed
-        })?)
+        })
+    }
+
+    /// Changes a sector before the table, in the cache and, when `edit` says `true`, on the disk at once.
+    fn edit_reserved(
+        &mut self,
+        cache: &mut Cache<'_>,
+        lba: u32,
+        edit: impl FnOnce(&mut [u8]) -> bool,
+    ) -> Result<(), FatError> {
+        let start = self.geometry.start;
+        let sectors = self.geometry.table - start;
+        let region = Region { disk: self.disk, start, sectors, class: Class::Data, mirror: 0 };
+        let slot = cache.sector(&region, lba)?;
+        cache.may_command()?;
+        if edit(cache.bytes_mut(slot)) {
+            cache.write_through(slot)?;
+        }
+        Ok(())
     }
 
     /// Bit 15 or 27 of the table's entry 1, where there is one, in the cache.
@@ -385,9 +433,9 @@ fn is_info(sector: &[u8]) -> bool {
     sector[..4] == *b"RRaA" && sector[484..488] == *b"rrAa" && sector[510..512] == [0x55, 0xAA]
 }
 
-fn mount_error(error: CacheError) -> MountError {
+fn mount_error(error: CacheError) -> Option<MountError> {
     match error {
-        CacheError::Disk(error) => MountError::Disk(error),
-        CacheError::Again => MountError::Disk(DiskError::NotReady),
+        CacheError::Disk(error) => Some(MountError::Disk(error)),
+        CacheError::Again => None,
     }
 }

@@ -8,6 +8,7 @@
 use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};
 
 use super::bios::Registers;
+use super::clock;
 use super::geometry::{self, Geometry};
 use super::low;
 
@@ -165,6 +166,10 @@ impl Disks for BiosDisks {
     /// The BIOS returns from a write when the drive has taken the data, and knows no flush.
     fn flush(&mut self, disk: DiskId) -> Result<(), DiskError> {
         self.drive(disk).map(|_| ())
+    }
+
+    fn clock(&self) -> u32 {
+        clock::rough()
     }
 
     fn changed(&mut self, disk: DiskId) -> bool {

@@ -70,6 +70,12 @@ impl Clock {
     }
 }
 
+/// Milliseconds since midnight, wrong by one or two now and then, for timing what is short.
+pub fn rough() -> u32 {
+    let (tick, count) = sample();
+    tick.wrapping_mul(55).wrapping_add(count / (PARTS_A_MS / 1000))
+}
+
 /// Tick and count of one moment.
 fn sample() -> (u32, u32) {
     loop {

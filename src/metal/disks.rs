@@ -125,6 +125,10 @@ impl Disks for PcDisks {
         }
     }
 
+    fn clock(&self) -> u32 {
+        self.bios.clock()
+    }
+
     fn changed(&mut self, disk: DiskId) -> bool {
         match self.route(disk) {
             Ok(Route::Bios(disk)) => self.bios.changed(disk),

@@ -318,6 +318,7 @@ impl<'a> Desk<'a> {
             && machine.now() < until
         {
             log.hurry();
+            files.begin_turn(true);
             self.write_log(machine, files, until);
             files.work();
         }

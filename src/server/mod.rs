@@ -1,8 +1,9 @@
 //! Owns everything; [`Server::step`] is one turn of the poll loop.
 //!
 //! May call every layer. What always holds: a turn does bounded work (a few frames in, one step of each
-//! session, one slice of the disks' background work), so that no client waits for another's file for
-//! longer than about one disk command.
+//! session, one slice of the disks' background work), and gives one command at most to a slow disk, after
+//! everything that the network had before it; so no control connection waits for another client's file for
+//! longer than one disk command. Whoever gave the last command comes last in the next turn.
 //!
 //! [`start`] reads the administrator's files before there is a server; [`links`] puts sockets behind the
 //! protocol engine's links.
@@ -94,6 +95,8 @@ pub struct Server<'a, 'm, M: Machine> {
     who: WhoList,
     desk: &'m mut Desk<'a>,
     phase: Phase,
+    /// Whose turn it is to use the disks: a connection's, or behind those the house's own.
+    first: usize,
     /// Local time, read from the RTC once a second: reading it is slow.
     time: DateTime,
     time_read: Millis,
@@ -170,6 +173,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             who: [const { None }; MAX_SESSIONS],
             desk,
             phase: Phase::Starting,
+            first: 0,
             time,
             time_read: now,
             last_work: now,
@@ -185,10 +189,12 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         let activity = self.stack.poll(now, usize::from(self.start.settings.packets_per_poll));
         self.follow_network();
         let mut busy = !activity.is_idle();
+        self.files.begin_turn(!busy);
         busy |= self.admit(now);
+        let (first, house) = (self.first, self.connections.len());
+        busy |= first >= house && self.keep_house(now);
         busy |= self.run_sessions(now);
-        busy |= self.files.work();
-        busy |= self.tend_console(now);
+        busy |= first < house && self.keep_house(now);
         self.follow_phase(now);
         if busy {
             self.last_work = now;
@@ -257,8 +263,12 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             used: self.connections.iter().flatten().count() as u16,
         };
         let mut busy = false;
-        for (index, slot) in self.connections.iter_mut().enumerate() {
+        let (count, first) = (self.connections.len(), self.first);
+        for step in 0..count {
+            let index = (first + step) % count;
+            let slot = &mut self.connections[index];
             let Some(connection) = slot else { continue };
+            let spent = self.files.is_spent();
             let Some((control, data)) = self.stack.ports(connection.control, index) else {
                 continue;
             };
@@ -290,6 +300,20 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                     busy = true;
                 }
             }
+            if !spent && self.files.is_spent() {
+                self.first = index + 1;
+            }
+        }
+        busy
+    }
+
+    /// The console, the log, and what the disks have left to do.
+    fn keep_house(&mut self, now: Millis) -> bool {
+        let spent = self.files.is_spent();
+        let mut busy = self.tend_console(now);
+        busy |= self.files.work();
+        if !spent && self.files.is_spent() {
+            self.first = 0;
         }
         busy
     }

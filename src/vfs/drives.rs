@@ -37,6 +37,17 @@ const CHAINS: usize = 16;
 /// A drive's place among the drives.
 type Number = u8;
 
+/// What is known of the medium in a floppy drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    /// It was used just now.
+    Known,
+    /// It was not used for a while.
+    Rested,
+    /// It may be another one; what the drive says of it is new.
+    Changed,
+}
+
 /// One drive letter and the volume behind it.
 #[derive(Debug)]
 struct Slot {
@@ -48,6 +59,7 @@ struct Slot {
     sectors: u32,
     floppy: bool,
     volume: Option<Volume>,
+    medium: Medium,
     problem: Option<MountError>,
     /// Seconds of [`Drives::seconds`] at the last change and the last use.
     changed_at: u32,
@@ -275,8 +287,11 @@ impl<'a> Drives<'a> {
             seconds: 0,
         };
         for number in 0..count as u8 {
-            if !drives.slots[usize::from(number)].floppy {
-                drives.mount(number);
+            while !drives.slots[usize::from(number)].floppy {
+                drives.cache.begin_urgent(u16::MAX);
+                if drives.mount(number) != Err(FsError::Again) {
+                    break;
+                }
             }
         }
         Ok(drives)
@@ -326,6 +341,7 @@ impl Slot {
             sectors: 0,
             floppy: false,
             volume: None,
+            medium: Medium::Known,
             problem: None,
             changed_at: 0,
             used_at: 0,
@@ -441,6 +457,14 @@ impl Provider for Drives<'_> {
         self.slice(slices::of_handle(13, u16::from(drive.index())), |drives, _| {
             drives.space_of(drive)
         })
+    }
+
+    fn begin_turn(&mut self, quiet: bool) {
+        self.cache.begin_turn(quiet);
+    }
+
+    fn is_spent(&self) -> bool {
+        self.cache.is_spent()
     }
 
     fn work(&mut self) -> bool {

@@ -8,6 +8,7 @@
 //! No call keeps the server for longer than about one disk command. A call that needs more returns
 //! [`FsError::Again`]: it has done one command's work, kept what it learnt, and wants to be called
 //! again with the same arguments in a later turn. Until then nothing of its effect is visible.
+//! [`Provider::begin_turn`] begins a turn, and bounds what all calls of it do together.
 //! [`Provider::work`] carries on what calls left behind (freeing chains, counting free clusters,
 //! flushing), a slice a turn.
 
@@ -249,6 +250,15 @@ pub trait Provider {
 
     /// Room on a drive. The first call on a drive may take many turns ([`FsError::Again`]).
     fn space(&mut self, drive: Drive) -> Result<Space, FsError>;
+
+    /// Begins a turn of the server's loop, in which the disks get one command if they are slow, and none
+    /// until the network is `quiet` (nothing came, nothing was left to send) after one that was.
+    fn begin_turn(&mut self, _quiet: bool) {}
+
+    /// Whether this turn gets no more disk commands: calls that need one come to nothing in it.
+    fn is_spent(&self) -> bool {
+        false
+    }
 
     /// Carries on background work, about one disk command's worth; `false` when there is none left.
     fn work(&mut self) -> bool;

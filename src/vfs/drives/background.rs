@@ -1,6 +1,6 @@
 //! What calls leave behind: chains to be freed, volumes to be surveyed and closed.
 
-use super::{Drives, Notice, Number};
+use super::{Drives, Medium, Notice, Number};
 use crate::fat::{Chain, FatError, Volume};
 use crate::vfs::provider::FsError;
 
@@ -59,7 +59,7 @@ impl Drives<'_> {
 
     /// One slice of work; `false` when nothing is left.
     pub(super) fn background(&mut self) -> bool {
-        self.cache.begin(1);
+        self.begin_background();
         if self.underway.is_some() {
             self.pass_by();
             return true;
@@ -69,7 +69,14 @@ impl Drives<'_> {
             return true;
         }
         for number in 0..self.slots.len() as Number {
-            let excluded = self.excluded.contains(self.slots[usize::from(number)].letter);
+            let slot = &self.slots[usize::from(number)];
+            let excluded = self.excluded.contains(slot.letter);
+            let mounted = slot.volume.as_ref().is_some_and(Volume::is_mounted);
+            if slot.medium == Medium::Changed && mounted {
+                // Whoever wanted to know may be gone; those who write wait for it.
+                let _ = self.ask_floppy(number);
+                return true;
+            }
             if self.close_quiet(number) || (!excluded && self.survey_some(number)) {
                 return true;
             }
@@ -134,20 +141,24 @@ impl Drives<'_> {
         true
     }
 
+    fn free_all(&mut self) {
+        while !self.chains.is_empty() {
+            self.cache.begin_urgent(u16::MAX);
+            self.free_next();
+        }
+    }
+
     /// Everything to the disks, now.
     pub(super) fn flush_all(&mut self) -> Result<(), FsError> {
         let mut worst = Ok(());
         while self.underway.is_some() {
-            self.cache.begin(u16::MAX);
+            self.cache.begin_urgent(u16::MAX);
             if let Some(underway) = &mut self.underway {
                 underway.idle = u16::MAX;
             }
             self.pass_by();
         }
-        while !self.chains.is_empty() {
-            self.cache.begin(u16::MAX);
-            self.free_next();
-        }
+        self.free_all();
         for place in 0..self.files.len() {
             let Some(open) = self.files[place].item.as_ref() else { continue };
             if !open.file.is_changed() || open.lost {
@@ -156,7 +167,7 @@ impl Drives<'_> {
             let number = open.number;
             let handle = u16::from(self.files[place].serial) << 8 | place as u16;
             loop {
-                self.cache.begin(u16::MAX);
+                self.cache.begin_urgent(u16::MAX);
                 match self.finish_file(crate::vfs::provider::FileHandle(handle), number) {
                     Err(FsError::Again) => {}
                     Err(error) => {
@@ -167,9 +178,10 @@ impl Drives<'_> {
                 }
             }
         }
+        self.free_all();
         for number in 0..self.slots.len() as Number {
             let Some(volume) = self.slots[usize::from(number)].volume.as_mut() else { continue };
-            self.cache.begin(u16::MAX);
+            self.cache.begin_urgent(u16::MAX);
             let result = volume.close(&mut self.cache);
             if let Err(error) = self.check(number, result) {
                 worst = Err(error);

@@ -31,7 +31,7 @@ pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -
     for disk in (0..count).map(DiskId) {
         let info = cache.disks_ref().info(disk);
         let Some(info) = info.filter(|info| info.kind == DiskKind::Hard) else { continue };
-        cache.begin(64);
+        cache.begin_urgent(64);
         let problem = match partition::scan(cache, disk, info.sectors) {
             Ok((mut found, problem)) => {
                 choose_first(&mut found);

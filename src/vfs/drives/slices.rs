@@ -1,8 +1,9 @@
 //! Slices: every call gets the disks for one command, and comes back for more.
 //!
 //! A call that only reads starts anew each time, with more in the cache. Where others push out what it
-//! read (a small cache, many clients), that might never end: so a call that has come back often gets
-//! more commands a slice, until it can do everything at once.
+//! read (a small cache, many clients), that might never end: so a call that has lost many slices becomes
+//! the favourite, and until it is done the others get no commands. What needs more at once than the cache
+//! holds gets more commands a slice in the end.
 
 use heapless::Vec;
 
@@ -12,8 +13,11 @@ use crate::fat::{Change, File, Name83, Scan};
 use crate::vfs::path::ResolvedPath;
 use crate::vfs::provider::{FsError, OpenFlags};
 
-/// Slices without progress before a call gets more.
+/// Slices without progress before a call becomes the favourite.
 const PATIENCE: u16 = 8;
+
+/// Slices without progress before the favourite gets more commands, one more for each as many.
+const HARDSHIP: u16 = 32;
 
 /// Calls of others after which a change is carried on without its owner, who must be gone.
 const ABANDONED: u16 = 100;
@@ -38,21 +42,49 @@ struct Turn {
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     waiting: Vec<Turn, 16>,
+    /// The call that alone gets commands, and calls of others since its last.
+    favourite: Option<(u32, u16)>,
     /// Of the call that is being served.
     searches: [Option<Search>; 2],
 }
 
 impl Turns {
-    /// Takes up what is known of a call; the commands that it gets.
-    fn begin(&mut self, key: u32) -> u16 {
+    /// Takes up what is known of a call; the commands that it gets, more than one only in hardship.
+    fn begin(&mut self, key: u32, changes: bool) -> u16 {
         let turn = self.waiting.iter().find(|turn| turn.key == key);
         self.searches = turn.map_or([None; 2], |turn| turn.searches);
-        1 + turn.map_or(0, |turn| turn.waited) / PATIENCE
+        let waited = turn.map_or(0, |turn| turn.waited);
+        // The favourite may be waiting for the change under way.
+        if !changes && self.is_shut(key) {
+            return 0;
+        }
+        if waited >= PATIENCE && self.favourite.is_none() {
+            self.favourite = Some((key, 0));
+        }
+        1 + waited / HARDSHIP
+    }
+
+    /// Whether another call than this one is the favourite. One that is gone is forgotten in time.
+    fn is_shut(&mut self, key: u32) -> bool {
+        match &mut self.favourite {
+            Some((other, idle)) if *other != key && *idle < ABANDONED => {
+                *idle += 1;
+                true
+            }
+            Some(_) => {
+                self.favourite = None;
+                false
+            }
+            None => false,
+        }
     }
 
     /// Ends a slice; `lost`: its commands went into what may have to be read again.
     fn end(&mut self, key: u32, again: bool, lost: bool) {
         let at = self.waiting.iter().position(|turn| turn.key == key);
+        if !again && self.favourite.is_some_and(|(favourite, _)| favourite == key) {
+            self.favourite = None;
+        }
         match (again, at) {
             (true, Some(at)) => {
                 let turn = &mut self.waiting[at];
@@ -138,11 +170,15 @@ impl Drives<'_> {
         key: u32,
         call: impl FnOnce(&mut Self, u32) -> Result<T, FsError>,
     ) -> Result<T, FsError> {
-        let commands = self.turns.begin(key);
-        self.cache.begin(commands);
+        let changes = self.underway.as_ref().is_some_and(|underway| underway.owner == key);
+        match self.turns.begin(key, changes) {
+            commands @ 0..=1 => self.cache.begin(commands),
+            commands => self.cache.begin_urgent(commands),
+        }
         let result = call(self, key);
-        // Who only waited for another's change, or got somewhere for good, has not lost a slice.
-        let lost = self.cache.may_command().is_err() && !core::mem::take(&mut self.progress);
+        // Who waited, wrote, or got somewhere for good has not lost a slice.
+        let progress = core::mem::take(&mut self.progress);
+        let lost = self.cache.has_read() && !progress;
         self.turns.end(key, matches!(result, Err(FsError::Again)), lost);
         result
     }
@@ -174,6 +210,13 @@ impl Drives<'_> {
                 let _ = self.carry_on();
             }
         }
+    }
+
+    /// Begins a slice of background work.
+    pub(super) fn begin_background(&mut self) {
+        // No call has this key.
+        let shut = self.turns.is_shut(0);
+        self.cache.begin(u16::from(!shut));
     }
 
     fn carry_on(&mut self) -> Result<Done, FsError> {

@@ -1,7 +1,7 @@
 //! From a path to an entry on a volume; mounting on the way.
 
-use super::{Drives, Known, Notice, Number};
-use crate::block::DiskError;
+use super::{Drives, Known, Medium, Notice, Number, Slot};
+use crate::block::{Cache, CacheError, DiskError};
 use crate::fat::{EntryKind, FatError, Found, MountError, Name83, Room, Volume};
 use crate::vfs::path::{Drive, ResolvedPath};
 use crate::vfs::provider::FsError;
@@ -28,12 +28,11 @@ impl Drives<'_> {
         let slot = &mut self.slots[usize::from(number)];
         let rested = self.seconds.wrapping_sub(slot.used_at) >= FLOPPY_REST;
         slot.used_at = self.seconds;
-        if slot.floppy && slot.volume.is_some() && rested {
-            self.ask_floppy(number)?;
+        if slot.floppy && rested && slot.medium == Medium::Known {
+            slot.medium = Medium::Rested;
         }
-        if self.slots[usize::from(number)].volume.is_none() {
-            self.mount(number);
-        }
+        self.ask_floppy(number)?;
+        self.mount(number)?;
         let slot = &self.slots[usize::from(number)];
         match (&slot.volume, slot.problem) {
             (Some(_), _) => Ok(number),
@@ -45,19 +44,30 @@ impl Drives<'_> {
     }
 
     /// Whether the floppy is still the one that was mounted; forgets it if it is not.
-    fn ask_floppy(&mut self, number: Number) -> Result<(), FsError> {
-        let slot = &self.slots[usize::from(number)];
-        if !self.cache.disks().changed(slot.disk) {
+    pub(super) fn ask_floppy(&mut self, number: Number) -> Result<(), FsError> {
+        let slot = &mut self.slots[usize::from(number)];
+        let mounted = slot.volume.as_ref().is_some_and(Volume::is_mounted);
+        if slot.medium == Medium::Rested && mounted {
+            let Ok(changed) = self.cache.ask_changed(slot.disk) else { return Err(FsError::Again) };
+            slot.medium = if changed { Medium::Changed } else { Medium::Known };
+            self.progress = true;
+        }
+        if slot.medium != Medium::Changed || !mounted {
             return Ok(());
         }
-        let Some(volume) = &slot.volume else { return Ok(()) };
         // The drive may just not know. While files are open, another medium is known by its boot
         // sector; else looking anew costs little, and finds a write protection that was moved.
-        if self.is_busy(number) {
-            self.cache.begin(2);
+        if self.is_busy(number)
+            && let Some(volume) = &self.slots[usize::from(number)].volume
+        {
             match volume.is_same_medium(&mut self.cache) {
-                Ok(true) => return Ok(()),
+                Ok(true) => {
+                    self.cache.trust(volume.disk);
+                    self.slots[usize::from(number)].medium = Medium::Known;
+                    return Ok(());
+                }
                 Ok(false) => {}
+                Err(CacheError::Again) => return Err(FsError::Again),
                 Err(error) => {
                     self.medium_gone(number);
                     return Err(self.failed(number, FatError::from(error)));
@@ -76,39 +86,78 @@ impl Drives<'_> {
             || self.slots[usize::from(number)].volume.as_ref().is_some_and(Volume::is_in_use)
     }
 
-    /// Mounts a drive, if that can be done.
-    pub(super) fn mount(&mut self, number: Number) {
+    /// Mounts a drive that is not, if that can be done: by a slice.
+    ///
+    /// # Errors
+    /// [`FsError::Again`] until it is done, or known that it cannot be.
+    pub(super) fn mount(&mut self, number: Number) -> Result<(), FsError> {
         let slot = &mut self.slots[usize::from(number)];
-        let mut available = slot.sectors;
-        if slot.floppy {
-            // The size that is known may be of a medium that was there before, or of none.
-            self.cache.disks().changed(slot.disk);
-            available = self.cache.disks_ref().info(slot.disk).map_or(0, |info| info.sectors);
+        if slot.volume.as_ref().is_some_and(Volume::is_mounted) {
+            return Ok(());
         }
-        let mut result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);
-        if result.as_ref().is_err_and(|&error| error == MountError::Disk(DiskError::Changed)) {
-            // The first command after a change of floppies says so, once.
-            self.cache.acknowledge_change(slot.disk);
-            available = self.cache.disks_ref().info(slot.disk).map_or(0, |info| info.sectors);
-            result = Volume::mount(&mut self.cache, slot.disk, slot.start, available);
-        }
-        match result {
-            Ok(volume) => {
-                let was_dirty = volume.was_dirty;
-                slot.volume = Some(volume);
-                slot.problem = None;
-                if was_dirty {
-                    self.tell(number, Notice::NotClosed);
+        if slot.volume.is_none() {
+            if slot.floppy && slot.medium != Medium::Changed {
+                // The size that is known may be of a medium that was there before, or of none.
+                self.cache.ask_changed(slot.disk).map_err(|_| FsError::Again)?;
+                slot.medium = Medium::Changed;
+                self.progress = true;
+            }
+            match self.read_boot_sector(number) {
+                Ok(volume) => self.slots[usize::from(number)].volume = Some(volume),
+                Err(None) => return Err(FsError::Again),
+                Err(Some(error)) => {
+                    self.not_mounted(number, error);
+                    return Ok(());
                 }
-                self.report_read_only(number);
+            }
+            self.progress = true;
+        }
+        let slot = &mut self.slots[usize::from(number)];
+        let Some(volume) = &mut slot.volume else { return Ok(()) };
+        match volume.look_around(&mut self.cache) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.progress = true;
+                return Err(FsError::Again);
             }
             Err(error) => {
-                let news = slot.problem != Some(error);
-                slot.problem = Some(error);
-                if news {
-                    self.tell(number, Notice::NotMounted(error));
-                }
+                self.not_mounted(number, error);
+                return Ok(());
             }
+        }
+        let was_dirty = volume.was_dirty;
+        self.cache.trust(slot.disk);
+        (slot.medium, slot.problem) = (Medium::Known, None);
+        if was_dirty {
+            self.tell(number, Notice::NotClosed);
+        }
+        self.report_read_only(number);
+        Ok(())
+    }
+
+    fn read_boot_sector(&mut self, number: Number) -> Result<Volume, Option<MountError>> {
+        let Slot { disk, start, sectors, floppy, .. } = self.slots[usize::from(number)];
+        let attempt = |cache: &mut Cache<'_>| {
+            let of_medium = cache.disks_ref().info(disk).map_or(0, |info| info.sectors);
+            Volume::mount(cache, disk, start, if floppy { of_medium } else { sectors })
+        };
+        match attempt(&mut self.cache) {
+            Err(Some(MountError::Disk(DiskError::Changed))) => {
+                // The first command after a change of floppies says so, once, and does nothing else.
+                self.cache.acknowledge_change(disk);
+                self.cache.begin_urgent(1);
+                attempt(&mut self.cache)
+            }
+            result => result,
+        }
+    }
+
+    fn not_mounted(&mut self, number: Number, error: MountError) {
+        let slot = &mut self.slots[usize::from(number)];
+        self.cache.trust(slot.disk);
+        (slot.volume, slot.medium) = (None, Medium::Known);
+        if slot.problem.replace(error) != Some(error) {
+            self.tell(number, Notice::NotMounted(error));
         }
     }
 

@@ -335,6 +335,11 @@ impl Disks for SimDisks {
         disks.get_mut(usize::from(disk.0)).ok_or(DiskError::NotReady)?.flush()
     }
 
+    /// The time that all disks were busy.
+    fn clock(&self) -> u32 {
+        self.0.borrow().iter().map(|disk| disk.busy_ms).sum::<u64>() as u32
+    }
+
     fn changed(&mut self, disk: DiskId) -> bool {
         let mut disks = self.0.borrow_mut();
         match disks.get_mut(usize::from(disk.0)) {

@@ -468,6 +468,10 @@ impl Disks for Bios {
         Ok(())
     }
 
+    fn clock(&self) -> u32 {
+        0
+    }
+
     fn changed(&mut self, _: DiskId) -> bool {
         false
     }

@@ -120,6 +120,11 @@ impl Boot {
         self
     }
 
+    /// How many packets a turn takes.
+    pub fn packets_per_poll(self, count: u8) -> Boot {
+        self.set("FTPSRV_PACKETS_PER_POLL", &count.to_string())
+    }
+
     /// The PC's memory for the server, bytes.
     pub fn memory(mut self, bytes: usize) -> Boot {
         self.memory = bytes;

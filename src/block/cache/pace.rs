@@ -1,0 +1,139 @@
+//! How often the disks may be asked: so many commands in a slice, and so much time in a turn of the
+//! server's loop.
+//!
+//! A command cannot be broken off, and while it lasts nobody is served. So a turn begins commands for
+//! [`SHARE`] milliseconds only: on a slow disk that is one. After such a turn the network comes first:
+//! until everything that arrived meanwhile is taken and answered, no other command begins.
+
+use super::{Cache, CacheError, bit_of};
+use crate::block::device::{DiskError, DiskId};
+
+/// Milliseconds after a turn's first command in which further ones may begin.
+const SHARE: u32 = 2;
+/// Turns that the network gets for itself after a slow command, at most: more than the packets that a
+/// card can have taken meanwhile.
+const NETWORK: u8 = 64;
+
+/// What this turn has had of the disks.
+#[derive(Default)]
+enum Turn {
+    /// Turns are not counted: nobody is served yet.
+    #[default]
+    Unlimited,
+    /// Nothing.
+    Open,
+    /// Its first command began when the disks' clock showed this.
+    Begun(u32),
+    /// All that it gets.
+    Over,
+}
+
+/// Of the cache.
+#[derive(Default)]
+pub(super) struct Pace {
+    /// Commands that the slice may still give.
+    budget: u16,
+    /// The slice gets its commands whatever the turn has had.
+    urgent: bool,
+    /// The slice has read into the cache.
+    pub(super) read: bool,
+    /// The slice was begun without any.
+    idle: bool,
+    turn: Turn,
+    network: u8,
+}
+
+impl Cache<'_> {
+    /// Begins a slice that may give the disks `commands` commands, within the turn's time. Where it gets none,
+    /// what it finds in the cache counts as untouched.
+    pub fn begin(&mut self, commands: u16) {
+        let pace = &mut self.pace;
+        (pace.budget, pace.urgent, pace.read, pace.idle) = (commands, false, false, commands == 0);
+    }
+
+    /// Begins a slice that gets `commands` commands whatever the turn has had.
+    pub fn begin_urgent(&mut self, commands: u16) {
+        self.begin(commands);
+        self.pace.urgent = true;
+    }
+
+    /// Begins a turn of the server's loop; `quiet`: nothing came from the network, and nothing was left to
+    /// send.
+    pub fn begin_turn(&mut self, quiet: bool) {
+        let rests = self.is_spent() && !quiet && self.pace.network < NETWORK;
+        self.pace.network = if rests { self.pace.network + 1 } else { 0 };
+        self.pace.turn = if rests { Turn::Over } else { Turn::Open };
+    }
+
+    /// Whether this turn gets no more commands.
+    pub fn is_spent(&self) -> bool {
+        match self.pace.turn {
+            Turn::Unlimited | Turn::Open => false,
+            Turn::Begun(start) => self.disks.clock().wrapping_sub(start) >= SHARE,
+            Turn::Over => true,
+        }
+    }
+
+    /// Whether the slice has read something that others may push out of the cache again.
+    pub fn has_read(&self) -> bool {
+        self.pace.read
+    }
+
+    pub(super) fn may_touch(&self) -> bool {
+        !self.pace.idle
+    }
+
+    /// Whether a command may still be given: to be asked before changing what must be written at once.
+    ///
+    /// # Errors
+    /// [`CacheError::Again`] when not.
+    pub fn may_command(&self) -> Result<(), CacheError> {
+        let late = !self.pace.urgent && self.is_spent();
+        if self.pace.budget == 0 || late { Err(CacheError::Again) } else { Ok(()) }
+    }
+
+    /// Takes a command from the budget. A disk whose medium was changed gets none until that is
+    /// acknowledged, and while that is in doubt: nothing of the old medium may come to the new one.
+    pub(super) fn charge(&mut self, disk: DiskId) -> Result<(), CacheError> {
+        if self.doubted & bit_of(disk) != 0 {
+            return Err(CacheError::Again);
+        }
+        self.charge_to_look(disk)
+    }
+
+    /// As [`Cache::charge`], for looking what medium it is.
+    pub(super) fn charge_to_look(&mut self, disk: DiskId) -> Result<(), CacheError> {
+        if self.gone & bit_of(disk) != 0 {
+            return Err(CacheError::Disk(DiskError::Changed));
+        }
+        self.take()
+    }
+
+    fn take(&mut self) -> Result<(), CacheError> {
+        self.may_command()?;
+        if matches!(self.pace.turn, Turn::Open) {
+            self.pace.turn = Turn::Begun(self.disks.clock());
+        }
+        self.pace.budget -= 1;
+        Ok(())
+    }
+
+    /// Asks a drive whether its medium may have been changed ([`super::Disks::changed`]), as a command. If
+    /// so, only [`Cache::peek`] and its like reach the disk until [`Cache::trust`].
+    ///
+    /// # Errors
+    /// [`CacheError::Again`].
+    pub fn ask_changed(&mut self, disk: DiskId) -> Result<bool, CacheError> {
+        self.take()?;
+        let changed = self.disks.changed(disk);
+        if changed {
+            self.doubted |= bit_of(disk);
+        }
+        Ok(changed)
+    }
+
+    /// Ends the doubt: it is the medium that it was, or everything of that is forgotten.
+    pub fn trust(&mut self, disk: DiskId) {
+        self.doubted &= !bit_of(disk);
+    }
+}

@@ -100,6 +100,8 @@ pub struct Client {
     pub(super) path: UserPath,
     /// RNFR was given and `path` is its argument.
     pub(super) renaming: bool,
+    /// And `path` is a directory's.
+    pub(super) renames_directory: bool,
     /// TYPE A.
     pub(super) ascii: bool,
     /// REST's offset for the next transfer.
@@ -134,6 +136,7 @@ impl Client {
             directory: UserPath::root(),
             path: UserPath::root(),
             renaming: false,
+            renames_directory: false,
             ascii: true,
             restart: 0,
             extended_only: false,

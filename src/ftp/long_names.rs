@@ -4,14 +4,15 @@
 //! means its alias there until that is deleted or renamed. What is kept is a hash of the directory and the
 //! long name, in any case of letters, and the alias's number. Of [`REMEMBERED`] names the oldest file's
 //! goes when another comes, and directories' names only when there are no others: clients go back to
-//! directories, but seldom to files of long ago. A name that is forgotten is one that was never given: it
-//! names nothing that is there, and stored again it gets another alias.
+//! directories, but seldom to files of long ago. What another session deletes, renames or replaces is
+//! forgotten too ([`Gone`]): its alias may be another file's from then on. A name that is forgotten is one that
+//! was never given: it names nothing that is there, and stored again it gets another alias.
 
 use heapless::Vec;
 
 use super::reply::Refusal;
 use crate::vfs::alias::Alias;
-use crate::vfs::path::PathError;
+use crate::vfs::path::{PathError, ResolvedPath};
 use crate::vfs::{FsError, Name83, UserPath};
 
 /// Long names that a session knows at once.
@@ -29,6 +30,14 @@ struct Known {
 
 const NUMBER: u32 = 15;
 const DIRECTORY: u32 = 16;
+
+/// What is no more what it was, for all sessions: the last ones' [`Known::short`].
+#[derive(Debug, Clone, Default)]
+pub struct Gone {
+    last: [u32; 16],
+    /// How many there were; wraps.
+    count: u32,
+}
 
 /// A name that is to get an alias.
 #[derive(Debug, Clone, Copy)]
@@ -49,12 +58,14 @@ pub struct LongNames {
     known: Vec<Known, REMEMBERED>,
     /// The last path's last part, when it is not known yet.
     new: Option<New>,
+    /// How much of [`Gone`] was heeded.
+    seen: u32,
 }
 
 impl LongNames {
     /// Nothing.
     pub(super) const fn new() -> LongNames {
-        LongNames { on: false, shortened: false, known: Vec::new(), new: None }
+        LongNames { on: false, shortened: false, known: Vec::new(), new: None, seen: 0 }
     }
 
     /// As [`UserPath::join`], with aliases for the long names in `text`. `make`: the last part may be
@@ -84,7 +95,7 @@ impl LongNames {
             path = match path.join(part) {
                 Err(error @ PathError::Name(_)) => {
                     let alias = Alias::new(part).ok_or(error)?;
-                    let long = hash(&path, part);
+                    let long = hash(path.names(), part);
                     self.shortened = parts.peek().is_none();
                     let name = self.alias(alias, long, make && self.shortened, last)?;
                     path.child(name)?
@@ -134,33 +145,64 @@ impl LongNames {
         Some(name)
     }
 
-    /// `path`, the last one, was made: if its name was new, it is known from now on.
-    pub(super) fn keep(&mut self, path: &UserPath, is_directory: bool) {
+    /// The last path's `place` was made: if its name was new, it is known from now on.
+    pub(super) fn keep(&mut self, place: &ResolvedPath, is_directory: bool) {
         let Some(new) = self.new.take() else { return };
-        self.forget(path);
+        self.forget(hash_of_short(place));
         if self.known.is_full() {
             let file = self.known.iter().rposition(|known| known.short & DIRECTORY == 0);
             self.known.remove(file.unwrap_or(REMEMBERED - 1));
         }
         let kind = if is_directory { DIRECTORY } else { 0 };
-        let short = hash_of_short(path) | u32::from(new.number) | kind;
+        let short = hash_of_short(place) | u32::from(new.number) | kind;
         let _ = self.known.insert(0, Known { long: new.long, short });
     }
 
-    /// `path` is no more what it was.
-    pub(super) fn forget(&mut self, path: &UserPath) {
-        let short = hash_of_short(path);
+    fn forget(&mut self, short: u32) {
         self.known.retain(|known| known.short & !(NUMBER | DIRECTORY) != short);
+    }
+
+    /// Forgets what other sessions did away with.
+    pub(super) fn heed(&mut self, gone: &Gone) {
+        let missed = gone.count.wrapping_sub(self.seen);
+        self.seen = gone.count;
+        if missed > gone.last.len() as u32 {
+            self.known.clear();
+        }
+        for back in 1..=missed.min(gone.last.len() as u32) {
+            self.forget(gone.last[gone.count.wrapping_sub(back) as usize % gone.last.len()]);
+        }
+    }
+
+    /// `place` is no more what it was: every session is to forget it.
+    pub(super) fn lose(&mut self, gone: &mut Gone, place: &ResolvedPath) {
+        self.forget(hash_of_short(place));
+        self.others_lose(gone, place);
+    }
+
+    /// The same for all other sessions: this one has replaced it.
+    pub(super) fn others_lose(&mut self, gone: &mut Gone, place: &ResolvedPath) {
+        self.heed(gone);
+        gone.last[gone.count as usize % gone.last.len()] = hash_of_short(place);
+        gone.count = gone.count.wrapping_add(1);
+        self.seen = gone.count;
+    }
+
+    /// A directory has another name, and nothing in it is where it was: every session is to forget all.
+    pub(super) fn lose_all(&mut self, gone: &mut Gone) {
+        gone.count = gone.count.wrapping_add(gone.last.len() as u32 + 1);
+        self.heed(gone);
     }
 }
 
-fn hash_of_short(path: &UserPath) -> u32 {
-    hash(path, b"") & !(NUMBER | DIRECTORY)
+fn hash_of_short(place: &ResolvedPath) -> u32 {
+    let drive = place.drive().map_or(0, |drive| drive.letter());
+    hash(place.names(), &[drive]) & !(NUMBER | DIRECTORY)
 }
 
 /// FNV-1a.
-fn hash(directory: &UserPath, name: &[u8]) -> u32 {
-    let parts = directory.names().iter().flat_map(|name| name.as_raw());
+fn hash(directory: &[Name83], name: &[u8]) -> u32 {
+    let parts = directory.iter().flat_map(|name| name.as_raw());
     parts.chain(name).fold(0x811C_9DC5, |hash, byte| {
         (hash ^ u32::from(byte.to_ascii_uppercase())).wrapping_mul(0x0100_0193)
     })
@@ -170,6 +212,7 @@ fn hash(directory: &UserPath, name: &[u8]) -> u32 {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::vfs::Sandbox;
     use std::format;
     use std::string::{String, ToString};
 
@@ -177,9 +220,14 @@ mod tests {
         LongNames { on: true, ..LongNames::new() }
     }
 
+    fn place(path: &UserPath) -> ResolvedPath {
+        let drive = UserPath::root().join(b"drive_c").unwrap();
+        Sandbox::new(drive).unwrap().resolve(path).unwrap()
+    }
+
     fn make(names: &mut LongNames, text: &str, is_directory: bool) -> String {
         let path = names.join(&UserPath::root(), text.as_bytes(), true).unwrap();
-        names.keep(&path, is_directory);
+        names.keep(&place(&path), is_directory);
         path.to_string()
     }
 
@@ -202,7 +250,8 @@ mod tests {
         );
         assert_eq!(find(&mut names, "some file.text"), Err(FsError::NotFound.into()));
         assert_eq!(find(&mut names, "other folder/x"), Err(FsError::NotFound.into()));
-        names.forget(&UserPath::root().join(b"MYFOLD~1").unwrap());
+        let folder = UserPath::root().join(b"MYFOLD~1").unwrap();
+        names.lose(&mut Gone::default(), &place(&folder));
         assert_eq!(find(&mut names, "My Folder"), Err(FsError::NotFound.into()));
     }
 

@@ -306,6 +306,7 @@ impl Session {
         self.client.active = cx.now;
         self.client.command_since = cx.now;
         self.client.long.on = cx.shared.settings.long_names == LongNames::Shorten;
+        self.client.long.heed(cx.shared.gone);
         let (verb, _) = command::split(self.input.line());
         match command::find(verb) {
             Some((index, command)) => {

@@ -8,6 +8,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use heapless::Vec;
 
 use super::command;
+use super::long_names::Gone;
 use crate::config::{Settings, Users};
 use crate::time::{DateTime, Millis};
 use crate::vfs::UserPath;
@@ -34,6 +35,8 @@ pub struct Shared<'a> {
     pub ports: &'a mut PassivePorts,
     /// Who is on line, by slot.
     pub who: &'a mut WhoList,
+    /// Files and directories that long names no longer lead to.
+    pub gone: &'a mut Gone,
     /// What there is to know of the network.
     pub network: &'a dyn Network,
     /// Where events go.

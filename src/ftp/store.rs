@@ -61,7 +61,7 @@ fn create(
         StoreMode::Append => (flags.create, flags.append) = (true, true),
         StoreMode::Resume => {}
     }
-    let opened = if mode == StoreMode::Unique {
+    let (opened, place) = if mode == StoreMode::Unique {
         let path = unique(&client.path, transfer.offset)?;
         let place = client.resolve(cx.shared.users, &path)?;
         check_reach(flags, &place)?;
@@ -74,7 +74,7 @@ fn create(
                 let opened = opened?;
                 client.path = path;
                 transfer.offset = 0;
-                opened
+                (opened, place)
             }
         }
     } else {
@@ -86,10 +86,13 @@ fn create(
                 client.path = client.path.parent().child(name)?;
                 return Ok(Progress::Busy);
             }
-            opened => opened?,
+            opened => (opened?, place),
         }
     };
-    client.long.keep(&client.path, false);
+    if mode == StoreMode::Replace {
+        client.long.others_lose(cx.shared.gone, &place);
+    }
+    client.long.keep(&place, false);
     transfer.file = Some(opened);
     transfer.stage = match mode {
         StoreMode::Append | StoreMode::Resume => Stage::Inspect,

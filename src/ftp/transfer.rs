@@ -53,7 +53,7 @@ impl Job {
     }
 
     /// Closes what is open; `false` when that needs another step.
-    fn release(&mut self, client: &Client, cx: &mut Context<'_, '_>) -> bool {
+    fn release(&mut self, client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
         match self {
             Job::Transfer(transfer) => {
                 transfer.stage == Stage::Report || transfer.close(client, cx).is_ok()
@@ -320,7 +320,11 @@ impl Transfer {
     }
 
     /// Closes the file and the directory. `Ok` is to be followed by the report.
-    fn close(&mut self, client: &Client, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+    fn close(
+        &mut self,
+        client: &mut Client,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<Progress, Refusal> {
         if let Some(file) = self.file {
             if let Some(error) = close_again(cx.files.close(file))? {
                 self.failure.get_or_insert(error);
@@ -341,6 +345,7 @@ impl Transfer {
             // If it cannot be removed, it stays.
             if let Ok(place) = client.resolve(cx.shared.users, &client.path) {
                 close_again(cx.files.remove(&place))?;
+                client.long.lose(cx.shared.gone, &place);
             }
         }
         self.stage = Stage::Report;

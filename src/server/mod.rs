@@ -25,6 +25,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use crate::config::Settings;
 use crate::ftp::client::Context;
 use crate::ftp::link::ControlLink;
+use crate::ftp::long_names::Gone;
 use crate::ftp::session::{self, Session, Step};
 use crate::ftp::shared::{
     MAX_SESSIONS, Network, NetworkFigures, PassivePorts, Shared, Statistics, WhoList,
@@ -93,6 +94,7 @@ pub struct Server<'a, 'm, M: Machine> {
     statistics: Statistics,
     ports: PassivePorts,
     who: WhoList,
+    gone: Gone,
     desk: &'m mut Desk<'a>,
     phase: Phase,
     /// Whose turn it is to use the disks: a connection's, or behind those the house's own.
@@ -171,6 +173,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             connections,
             statistics: Statistics::new(time),
             who: [const { None }; MAX_SESSIONS],
+            gone: Gone::default(),
             desk,
             phase: Phase::Starting,
             first: 0,
@@ -280,6 +283,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 statistics: &mut self.statistics,
                 ports: &mut self.ports,
                 who: &mut self.who,
+                gone: &mut self.gone,
                 network: &view,
                 journal: &mut self.desk.journal(self.machine, now, self.time),
             };

@@ -19,7 +19,7 @@ pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     client.permit(cx.shared.users, Permission::Dele)?;
     let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove(&place)?;
-    client.long.forget(&path);
+    client.long.lose(cx.shared.gone, &place);
     client.note(cx, &Event::Changed { verb: "DELE", path: &path });
     cx.reply(250, "File deleted");
     Ok(())
@@ -34,7 +34,7 @@ pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         return Err(FsError::NotAllowed.into());
     }
     let place = client.resolve(cx.shared.users, &path)?;
-    cx.files.attributes(&place)?;
+    client.renames_directory = cx.files.attributes(&place)?.kind == Kind::Directory;
     client.path = path;
     client.renaming = true;
     cx.reply(350, "Ready for RNTO");
@@ -52,8 +52,8 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         return Err(Refusal::NOT_INCOMING);
     }
     let (from, to) = (user.sandbox.resolve(&client.path)?, user.sandbox.resolve(&path)?);
-    let fits = to.is_directory_in_reach_of_dos()
-        || to.is_file_in_reach_of_dos() && cx.files.attributes(&from)?.kind == Kind::File;
+    let is_directory = client.renames_directory;
+    let fits = to.is_directory_in_reach_of_dos() || to.is_file_in_reach_of_dos() && !is_directory;
     if !fits {
         return Err(PathError::TooDeep.into());
     }
@@ -61,8 +61,11 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         other => other?,
     }
-    client.long.forget(&client.path);
-    client.long.keep(&path, false);
+    match is_directory {
+        true => client.long.lose_all(cx.shared.gone),
+        false => client.long.lose(cx.shared.gone, &from),
+    }
+    client.long.keep(&to, is_directory);
     client.note(cx, &Event::Changed { verb: "RNTO", path: &path });
     client.done(250, "Renamed", &path).send(cx.control);
     Ok(())

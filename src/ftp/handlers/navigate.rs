@@ -49,7 +49,7 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
         }
         other => other?,
     }
-    client.long.keep(&path, true);
+    client.long.keep(&place, true);
     client.note(cx, &Event::Changed { verb: "MKD", path: &path });
     let mut line = Line::reply(257);
     line.quoted(&path).text(" directory created").send(cx.control);
@@ -61,7 +61,7 @@ pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
     client.permit(cx.shared.users, Permission::Rmd)?;
     let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove_dir(&place)?;
-    client.long.forget(&path);
+    client.long.lose(cx.shared.gone, &place);
     client.note(cx, &Event::Changed { verb: "RMD", path: &path });
     cx.reply(250, "Directory removed");
     Ok(())

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ftpsrv::config::settings::{CodePage, LongNames};
 use ftpsrv::config::{Settings, Users};
+use ftpsrv::ftp::long_names::Gone;
 use ftpsrv::ftp::shared::*;
 use ftpsrv::ftp::{Context, Session, Step};
 use ftpsrv::time::{DateTime, Millis};
@@ -79,6 +80,7 @@ fuzz_target!(|input: &[u8]| {
         statistics: Statistics::new(DateTime::EPOCH),
         ports: PassivePorts::new(2048, 10, 0),
         who: WhoList::default(),
+        gone: Gone::default(),
         now: Millis(0),
     };
     // What was sent, then the client vanishes.
@@ -110,6 +112,7 @@ struct Server {
     statistics: Statistics,
     ports: PassivePorts,
     who: WhoList,
+    gone: Gone,
     now: Millis,
 }
 
@@ -124,6 +127,7 @@ impl Server {
             statistics: &mut self.statistics,
             ports: &mut self.ports,
             who: &mut self.who,
+            gone: &mut self.gone,
             network: &Quiet,
             journal: &mut Quiet,
         };

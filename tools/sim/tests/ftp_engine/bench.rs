@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ftpsrv::config::{Settings, Users};
+use ftpsrv::ftp::long_names::Gone;
 use ftpsrv::ftp::shared::*;
 use ftpsrv::ftp::{Context, Session, Step};
 use ftpsrv::time::{DateTime, Millis};
@@ -39,6 +40,7 @@ pub struct Bench {
     pub statistics: Statistics,
     pub ports: PassivePorts,
     pub who: WhoList,
+    pub gone: Gone,
     pub log: Log,
     pub now: Millis,
     pub peers: Vec<Peer>,
@@ -82,6 +84,7 @@ impl Bench {
             statistics: Statistics::new(NOW),
             ports: PassivePorts::new(2048, 10, 0),
             who: WhoList::default(),
+            gone: Gone::default(),
             log: Log::default(),
             now: Millis(1000),
             peers: Vec::new(),
@@ -126,6 +129,7 @@ impl Bench {
             statistics: &mut self.statistics,
             ports: &mut self.ports,
             who: &mut self.who,
+            gone: &mut self.gone,
             network: &Lan,
             journal: &mut self.log,
         };

@@ -133,6 +133,90 @@ fn long_names_keep_every_rule() {
     assert_code(&bench.store(limited, "STOR incoming/another name.txt", b"x"), 553);
 }
 
+/// What two sessions do to one alias: the long name of the first must not lead to the second's file.
+#[test]
+fn a_long_name_never_leads_to_what_another_session_put_in_its_place() {
+    let (mut bench, first) = shortening(1);
+    bench.settings.clobber_files = true;
+    let second = bench.login("brutman", "passw0rd");
+    let alias = "/drive_c/ALONGN~1.TXT";
+    let does_away: [&[&str]; 3] = [
+        &["DELE /drive_c/ALONGN~1.TXT"],
+        &["RNFR /drive_c/ALONGN~1.TXT", "RNTO /drive_c/OTHER.TXT"],
+        &[],
+    ];
+    for commands in does_away {
+        let said = bench.store(first, "STOR a long name.txt", b"mine");
+        assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+        bench.ask(second, "TYPE I");
+        for command in commands {
+            assert!(bench.ask(second, command).starts_with(['2', '3']), "{command}");
+        }
+        let said = bench.store(second, &format!("STOR {alias}"), b"another");
+        assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+        for command in ["SIZE", "DELE", "RNFR", "MDTM", "SITE CHMOD 444"] {
+            let said = bench.ask(first, &format!("{command} a long name.txt"));
+            assert_code(&said, 550);
+        }
+        bench.ask(first, "REST 1");
+        assert_code(&bench.store(first, "STOR a long name.txt", b"x"), 550);
+        assert_eq!(bench.files.content("ALONGN~1.TXT").unwrap(), b"another");
+        let said = bench.store(first, "STOR a long name.txt", b"mine");
+        assert!(said.ends_with("stored as ALONGN~2.TXT\r\n"), "{said}");
+        for name in [alias, "/drive_c/ALONGN~2.TXT", "/drive_c/OTHER.TXT"] {
+            bench.ask(second, &format!("DELE {name}"));
+        }
+        bench.ask(first, "NOOP");
+    }
+    // What one did to it under its own eyes, it still knows; and what others do elsewhere is nothing to it.
+    bench.store(first, "STOR a long name.txt", b"mine");
+    for number in 0..7 {
+        bench.store(second, &format!("STOR /drive_c/pub/F{number}.TXT"), b"x");
+        bench.ask(second, &format!("DELE /drive_c/pub/F{number}.TXT"));
+    }
+    assert_eq!(bench.ask(first, "SIZE a long name.txt"), "213 4\r\n");
+    assert_eq!(Bench::codes(&bench.store(first, "STOR a long name.txt", b"again")), [150, 226]);
+    assert_eq!(bench.ask(first, "SIZE a long name.txt"), "213 5\r\n");
+    // More than are remembered.
+    for number in 0..20 {
+        bench.store(second, &format!("STOR /drive_c/pub/F{number}.TXT"), b"x");
+        bench.ask(second, &format!("DELE /drive_c/pub/F{number}.TXT"));
+    }
+    assert_code(&bench.ask(first, "SIZE a long name.txt"), 550);
+}
+
+#[test]
+fn a_long_name_in_a_directory_that_got_another_name_is_forgotten() {
+    let (mut bench, first) = shortening(0);
+    let second = bench.login("brutman", "passw0rd");
+    bench.ask(second, "TYPE I");
+    for renamer in [first, second] {
+        bench.ask(first, "MKD /drive_c/dir");
+        bench.store(first, "STOR /drive_c/dir/a long name.txt", b"mine");
+        bench.ask(renamer, "RNFR /drive_c/dir");
+        assert_code(&bench.ask(renamer, &format!("RNTO /drive_c/dir{renamer}")), 250);
+        bench.ask(second, "MKD /drive_c/dir");
+        let said = bench.store(second, "STOR /drive_c/dir/ALONGN~1.TXT", b"another");
+        assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+        assert_code(&bench.ask(first, "SIZE /drive_c/dir/a long name.txt"), 550);
+        bench.ask(second, "DELE /drive_c/dir/ALONGN~1.TXT");
+        assert_code(&bench.ask(second, "RMD /drive_c/dir"), 250);
+    }
+}
+
+#[test]
+fn a_long_name_whose_upload_never_began_is_forgotten() {
+    let (mut bench, first) = shortening(0);
+    let second = bench.login("brutman", "passw0rd");
+    bench.ask(second, "TYPE I");
+    bench.ask(first, "PASV");
+    assert_code(&bench.ask(first, "STOR a long name.txt"), 150);
+    bench.pass(30_001);
+    assert_code(&bench.run(first), 425);
+    bench.store(second, "STOR /drive_c/ALONGN~1.TXT", b"another");
+    assert_code(&bench.ask(first, "SIZE a long name.txt"), 550);
+}
+
 /// Manual, "DOS filesystem limitations": 63 characters of path.
 #[test]
 fn what_dos_could_not_name_is_not_made() {

@@ -8,7 +8,7 @@ import threading
 
 host, port, user, password, top = sys.argv[1:6]
 count = int(sys.argv[6])
-SIZE = 1_500_000
+SIZE = 1_000_000
 failures = []
 
 

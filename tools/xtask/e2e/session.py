@@ -62,6 +62,15 @@ assert fetch("P512.BIN") == pattern(512) + b"more"
 ftp.storbinary("APPE FRESH.BIN", io.BytesIO(b"new"))
 assert fetch("FRESH.BIN") == b"new"
 
+# Going on where a transfer broke off, both ways.
+ftp.storbinary("STOR PART.BIN", io.BytesIO(pattern(300_000)[:123_456]))
+ftp.storbinary("STOR PART.BIN", io.BytesIO(pattern(300_000)[123_456:]), rest=123_456)
+assert fetch("PART.BIN") == pattern(300_000), "resumed upload"
+got = io.BytesIO(pattern(300_000)[:99_999])
+got.seek(0, io.SEEK_END)
+ftp.retrbinary("RETR PART.BIN", got.write, rest=99_999)
+assert got.getvalue() == pattern(300_000), "resumed download"
+
 # ASCII: lines end in CRLF on the wire, and on a DOS disk too.
 ftp.storlines("STOR LINES.TXT", io.BytesIO(b"one\ntwo\n\nfour\n"))
 assert fetch("LINES.TXT") == b"one\r\ntwo\r\n\r\nfour\r\n", fetch("LINES.TXT")

@@ -14,7 +14,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("active mode", active),
         Scenario::new("ten clients, and a 421 for the eleventh", slots),
         Scenario::new("a client killed in the middle of an upload", vanish),
-        Scenario::new("four clients transfer at once", parallel),
+        Scenario::new("ten clients transfer at once", parallel),
         Scenario::new("anonymous stays in its sandbox", anonymous),
         Scenario::new("commands in any split", split),
     ]
@@ -57,7 +57,7 @@ fn vanish(stage: &Stage, name: &str) -> Result<()> {
 
 fn parallel(stage: &Stage, name: &str) -> Result<()> {
     let guest = boot(stage, name)?;
-    python(&guest, "parallel.py", &["/drive_c", "4"])?;
+    python(&guest, "parallel.py", &["/drive_c", "10"])?;
     guest.finish()
 }
 

@@ -199,7 +199,7 @@ impl Parser<'_> {
             Keyword::ClobberFiles => s.clobber_files = value::boolean(text)?,
             Keyword::Nat => s.nat = value::boolean(text)?,
             Keyword::Verbose => s.verbose = value::boolean(text)?,
-            Keyword::Nic => s.nic = value::string(text)?,
+            Keyword::Nic => s.nic = value::card(text)?,
             Keyword::TimeZone => {
                 s.zone = zone::parse(text).ok_or(BadValue::Expected(
                     "the time ahead of UTC from -12:00 to +14:00, or a TZ value like EST5EDT",

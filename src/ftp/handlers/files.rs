@@ -184,10 +184,15 @@ pub(super) fn parse_time(stamp: &[u8]) -> Option<DateTime> {
 /// ALLO: whether there is room for so many bytes in the working directory (RFC 959 section 4.1.3).
 pub fn allo(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     let first = argument.split(|&b| b == b' ').next().unwrap_or_default();
-    let wanted = decimal(first).ok_or(Refusal::SYNTAX)?;
+    let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
+    if !is_number {
+        return Err(Refusal::SYNTAX);
+    }
+    // A number that does not fit in 32 bits is of a file that does not fit on FAT.
+    let wanted = decimal(first).map_or(u64::MAX, u64::from);
     match space_at(client, cx, &client.directory)? {
         None => cx.reply(202, "No storage allocation is needed"),
-        Some(space) if u64::from(wanted) > space.free => {
+        Some(space) if wanted > space.free => {
             return Err(Refusal::Reply(552, "Not so much room on this disk"));
         }
         Some(_) => cx.reply(200, "There is room for that"),

@@ -199,6 +199,7 @@ fn room_is_told_before_an_upload() {
         ("ALLO 1000", "200 There is room for that\r\n"),
         ("ALLO 1001", "552 Not so much room on this disk\r\n"),
         ("ALLO 1000 R 80", "200 There is room for that\r\n"),
+        ("ALLO 5000000000", "552 Not so much room on this disk\r\n"),
         ("ALLO much", "501 Syntax error in the argument\r\n"),
         ("SMNT x", "502 Drives are directories here: use CWD\r\n"),
         ("ACCT x", "202 No account is needed here\r\n"),

@@ -136,6 +136,19 @@
 //! | Ending: no new clients, transfers get 10 seconds | tools/sim/tests/server/console.rs transfers_may_finish_and_nobody_new_is_let_in |
 //! | Ending: what does not finish is cut off | tools/sim/tests/server/console.rs a_transfer_that_does_not_finish_is_cut_off_after_ten_seconds |
 //! | A beep for each login | tools/sim/tests/server/console.rs the_login_beep_keeps_nobody_waiting |
+//!
+//! # What no manual promises: vanished clients hold no slot
+//!
+//! | promise | test |
+//! |---|---|
+//! | A reset frees the slot at once | tools/sim/tests/server/sessions.rs a_reset_frees_the_slot_at_once |
+//! | A client that restarted is found within 15 s | tools/sim/tests/server/sessions.rs a_client_that_forgot_its_connection_is_found_by_the_keep_alive |
+//! | One whose power was cut in a transfer, within 31 s | tools/sim/tests/server/sessions.rs a_client_that_died_in_a_download_loses_its_slot_long_before_the_session_time |
+//! | The same in an upload, and what was stored stays | tools/sim/tests/server/sessions.rs a_client_that_died_in_an_upload_loses_its_slot_and_its_file_stays |
+//! | An idle one within 45 s | tools/sim/tests/server/sessions.rs a_client_whose_power_was_cut_while_idle_is_found_within_45_seconds |
+//! | A silence of 10 s costs no connection | tools/sim/tests/net/death.rs a_line_that_is_silent_for_ten_seconds_costs_no_connection |
+//! | Nor does a pause of minutes | tools/sim/tests/net/death.rs a_client_that_pauses_is_not_dead |
+//! | Handshakes that are never finished hold no listener | tools/sim/tests/server/sessions.rs handshakes_that_never_end_keep_nobody_out |
 
 use std::path::Path;
 

@@ -104,6 +104,11 @@ impl Running {
         Ok(Running { child })
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The pipes that it was started with.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child

@@ -61,6 +61,9 @@ fn names_with_spaces_are_refused_whole() {
         ("STOR a b.txt", 553),
         ("APPE a b.txt", 553),
         ("MKD a b", 550),
+        // No name has a quote, so none has to be doubled in a 257.
+        ("MKD a\"b", 550),
+        ("CWD a\"b", 550),
         ("RETR readme.txt x", 550),
         ("RETR  readme.txt", 550),
         ("DELE readme.txt ", 550),
@@ -235,6 +238,9 @@ fn checksums_and_sizes_of_text_are_computed_in_slices() {
         assert_eq!(bench.ask(client, "XMD5 n.txt 0 3"), "250 202cb962ac59075b964b07152d234b70\r\n");
         let said = bench.ask(client, "XSHA1 n.txt");
         assert_eq!(said, "250 f7c3bc1d808e04732adf679965ccc34ca7ae3441\r\n");
+        let said = bench.ask(client, "XSHA256 n.txt 0 3");
+        let expected = "a665a45920422f9d417e4867efdc4fb8a04a1f3fff1fa07e998e86f7f7a27ae3";
+        assert_eq!(said, format!("250 {expected}\r\n"));
         for (command, code) in [
             ("HASH missing", 550),
             ("HASH .", 550),

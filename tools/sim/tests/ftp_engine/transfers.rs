@@ -131,6 +131,16 @@ fn transfers_resume_where_they_broke_off() {
     let said = bench.store(client, "STOR part.bin", &whole[10_001..]);
     assert_eq!(Bench::codes(&said), [150, 226], "{said}");
     assert!(bench.files.content("PART.BIN").unwrap() == whole);
+    // APPE as STOR: RFC 3659 section 5.3 lets REST come before either.
+    bench.files.add("PART.BIN", &whole[..10_001]);
+    for (offset, code) in [(10_002, 554), (10_000, 553)] {
+        bench.ask(client, &format!("REST {offset}"));
+        assert_code(&bench.store(client, "APPE part.bin", b"x"), code);
+    }
+    bench.ask(client, "REST 10001");
+    let said = bench.store(client, "APPE part.bin", &whole[10_001..]);
+    assert_eq!(Bench::codes(&said), [150, 226], "{said}");
+    assert!(bench.files.content("PART.BIN").unwrap() == whole);
     bench.settings.clobber_files = true;
     bench.ask(client, "REST 100");
     let said = bench.store(client, "STOR part.bin", &[9; 50]);

@@ -215,6 +215,29 @@ fn a_floppy_that_is_mounted_keeps_others_waiting_for_one_command_at_most() {
 }
 
 #[test]
+fn a_checksum_of_a_large_file_keeps_nobody_waiting() {
+    const COMMAND: u64 = 20;
+    let mut rig = Boot::new().start();
+    let (ftp, other) = (rig.login(0), rig.login(1));
+    let content = vec![7; 500_000];
+    assert!(rig.put(ftp, "STOR LARGE.DAT", &content).starts_with("226"));
+    rig.disks.with(C, |disk| disk.latency_ms = COMMAND);
+    rig.say(ftp, "XSHA256 LARGE.DAT");
+    let longest = longest_noop(&mut rig, other, 1_000);
+    assert!(rig.is_quiet(ftp), "it takes longer than that");
+    // A turn under way and the one that answers, of two sectors each.
+    assert!(longest <= 4 * COMMAND + 10, "a NOOP took {longest} ms");
+    rig.until("the checksum", 60_000, |rig| !rig.is_quiet(ftp));
+    assert!(rig.reply(ftp).starts_with("250 "));
+    // ABOR ends it.
+    rig.say(ftp, "HASH LARGE.DAT");
+    rig.run(10);
+    rig.say(ftp, "ABOR");
+    assert!(rig.reply(ftp).starts_with("426"));
+    assert!(rig.reply(ftp).starts_with("226"));
+}
+
+#[test]
 fn a_floppy_that_is_exchanged_in_an_upload_gets_nothing_of_it() {
     let mut rig = Boot::new().start();
     let ftp = rig.login(0);

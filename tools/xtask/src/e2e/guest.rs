@@ -200,6 +200,17 @@ impl Guest {
         &self.dir
     }
 
+    /// Seconds of a host's core that its PC has used so far; `None` where Linux is not there to tell.
+    pub fn cpu_seconds(&self) -> Result<Option<f32>> {
+        let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.running.id())) else {
+            return Ok(None);
+        };
+        // proc(5): behind the program's name in parentheses; the 14th and 15th field, in 1/100 s.
+        let (_, fields) = stat.rsplit_once(") ").context("no name in /proc's stat")?;
+        let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u32>);
+        Ok(Some(ticks.sum::<Result<u32, _>>()? as f32 / 100.0))
+    }
+
     /// QEMU's control connection.
     pub fn qmp(&self) -> Result<Qmp> {
         Qmp::connect(&self.dir.join("qmp"))

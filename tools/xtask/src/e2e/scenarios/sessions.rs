@@ -1,6 +1,10 @@
 //! What sessions do to one another: many at once, and ones that vanish.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
@@ -8,6 +12,7 @@ use super::super::clients::{PASSWORD, USER, client, curl, python, url};
 use super::super::guest::{Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
+use crate::run::READY;
 
 pub fn all() -> Vec<Scenario> {
     vec![
@@ -17,6 +22,8 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("ten clients transfer at once", parallel),
         Scenario::new("anonymous stays in its sandbox", anonymous),
         Scenario::new("commands in any split", split),
+        Scenario::new("an idle PC rests", rest),
+        Scenario::new("Alt-X ends the server, a key restarts it", end),
     ]
 }
 
@@ -58,6 +65,47 @@ fn vanish(stage: &Stage, name: &str) -> Result<()> {
 fn parallel(stage: &Stage, name: &str) -> Result<()> {
     let guest = boot(stage, name)?;
     python(&guest, "parallel.py", &["/drive_c", "10"])?;
+    guest.finish()
+}
+
+/// With a client logged in that does nothing: under 5 % of a core.
+fn rest(stage: &Stage, name: &str) -> Result<()> {
+    const SECONDS: f32 = 10.0;
+    let guest = boot(stage, name)?;
+    let mut idle = TcpStream::connect(("127.0.0.1", guest.port))?;
+    idle.write_all(format!("USER {USER}\r\nPASS {PASSWORD}\r\n").as_bytes())?;
+    thread::sleep(Duration::from_secs(5));
+    let before = guest.cpu_seconds()?;
+    thread::sleep(Duration::from_secs_f32(SECONDS));
+    if let (Some(before), Some(after)) = (before, guest.cpu_seconds()?) {
+        let share = (after - before) / SECONDS;
+        ensure!(share < 0.05, "an idle guest uses {:.1} % of a core", share * 100.0);
+    }
+    guest.finish()
+}
+
+/// The real keyboard; and what was stored is there after the restart.
+fn end(stage: &Stage, name: &str) -> Result<()> {
+    let limit = Duration::from_secs(60);
+    let mut guest = boot(stage, name)?;
+    let file = files::make(guest.dir(), "up.bin", 1_000_000, 9)?;
+    let at = url(&guest, "/drive_c/up.bin");
+    curl(&guest, &["-T", "up.bin", &at])?;
+    let mut idle = TcpStream::connect(("127.0.0.1", guest.port))?;
+    idle.set_read_timeout(Some(limit))?;
+    guest.qmp()?.keys(&["alt", "x"])?;
+    guest.expect("the end", |line| line.contains("FTPSRV ENDED. All files are closed"), limit)?;
+    let mut said = String::new();
+    idle.read_to_string(&mut said)?;
+    ensure!(
+        said.starts_with("220") && said.contains("\r\n421 "),
+        "an idle client is told {said:?}"
+    );
+    guest.qmp()?.keys(&["ret"])?;
+    guest.expect("a second start", |line| line.starts_with(READY), limit)?;
+    curl(&guest, &["-o", "down.bin", &at])?;
+    files::same(&file, &guest.dir().join("down.bin"))?;
+    guest.switch_off()?;
     guest.finish()
 }
 

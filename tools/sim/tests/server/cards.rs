@@ -8,7 +8,10 @@ use ftpsrv::hw::nic;
 use ftpsrv::net::nic::Nic;
 use sim::chips::dp8390::{Card, Dp8390};
 use sim::chips::etherlink3::EtherLink3;
+use sim::chips::pci::Pci;
+use sim::chips::pcnet::{Dma, Pcnet};
 use sim::chips::ram::{CardMemory, Ram};
+use sim::chips::rtl8139::Rtl8139;
 use sim::chips::{Cable, Device, PortBus, Station};
 use sim::network::{Network, Random, STATION};
 
@@ -98,4 +101,40 @@ fn ne2000_in_bursts() {
 fn etherlink3_in_bursts() {
     bursts_in_between(with_card("", |_, _| EtherLink3::new(0x300, STATION)));
     bursts_in_between(with_card("", |_, _| EtherLink3::new(0x300, STATION).small()));
+}
+
+fn pcnet_on_isa(wanted: &'static str, base: u16, channel: usize) -> Boot {
+    with_card(wanted, move |bus, ram| {
+        let dma = bus.plug(Dma::default());
+        Pcnet::isa(base, channel, &dma, STATION, ram)
+    })
+}
+
+fn pcnet_on_pci() -> Boot {
+    with_card("", |bus, ram| {
+        bus.plug(Pci::new(0x2000_1022, 0x6100));
+        Pcnet::pci(0x6100, STATION, ram)
+    })
+}
+
+fn rtl8139() -> Boot {
+    with_card("", |bus, ram| {
+        bus.plug(Pci::new(0x8139_10EC, 0x6200));
+        Rtl8139::new(0x6200, STATION, ram)
+    })
+}
+
+#[test]
+fn pcnets() {
+    files_both_ways(pcnet_on_isa("", 0x300, 5));
+    files_both_ways(pcnet_on_isa("pcnet 240 9", 0x240, 3));
+    files_both_ways(pcnet_on_pci());
+    bursts_in_between(pcnet_on_isa("", 0x360, 7));
+    bursts_in_between(pcnet_on_pci());
+}
+
+#[test]
+fn rtl8139s() {
+    files_both_ways(rtl8139());
+    bursts_in_between(rtl8139());
 }

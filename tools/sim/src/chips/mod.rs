@@ -9,6 +9,7 @@ pub mod pci;
 pub mod pcnet;
 pub mod ram;
 pub mod rtl8139;
+pub mod uart;
 
 pub use bus::{Device, PortBus};
 pub use cable::{Cable, Station};

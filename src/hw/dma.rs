@@ -1,4 +1,4 @@
-//! Memory that a bus master card and its driver share.
+//! What the drivers of bus masters have in common: the memory that card and driver share, and the bus.
 //!
 //! May call `memory`. The library cannot make such memory (`forbid(unsafe_code)`): the kernel does, and a
 //! simulation of a card can.
@@ -35,6 +35,15 @@ pub trait DmaMemory<'a>: Memory<'a> {
     /// # Errors
     /// [`OutOfMemory`].
     fn dma(&mut self, purpose: &'static str, len: usize) -> Result<Self::Region, OutOfMemory>;
+}
+
+/// The station address that a card shows in its first six ports.
+pub fn station_address(ports: &mut impl Ports, io: u16) -> [u8; 6] {
+    let mut address = [0; 6];
+    for (byte, register) in address.iter_mut().zip(io..) {
+        *byte = ports.inb(register);
+    }
+    address
 }
 
 /// Lets a bus master on ISA have the bus by DMA `channel` (3, 5, 6 or 7): cascade mode, unmasked (Intel 8237A

@@ -180,6 +180,7 @@ pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
         return Ok(memory.place("the serial line", line?)?);
     }
     let wanted = Wanted::parse(text)?;
+    let nothing = if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) };
     if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, say) {
         if let Some(card) = start(ports.clone(), driver, io, irq, memory)? {
             return Ok(card);
@@ -221,18 +222,18 @@ pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
         }
     }
     if wanted.takes(Driver::EtherLink3) {
-        let found = etherlink3::activate(&mut ports, wanted.io);
-        match found {
-            Some((io, _)) => say(format_args!("3C509: at {io:X}h")),
-            None => say(format_args!("3C509: nothing")),
-        }
-        if let Some((io, address)) = found
-            && let Some(card) = EtherLink3::new(ports, io, wanted.irq, address)
-        {
+        let Some((io, address)) = etherlink3::activate(&mut ports, wanted.io) else {
+            say(format_args!("3C509: nothing"));
+            return Err(nothing);
+        };
+        let card = EtherLink3::new(ports, io, wanted.irq, address);
+        let found = if card.is_some() { "found" } else { "it does not answer there" };
+        say(format_args!("3C509 at {io:X}h: {found}"));
+        if let Some(card) = card {
             return Ok(memory.place(PURPOSE, card)?);
         }
     }
-    Err(if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) })
+    Err(nothing)
 }
 
 /// One of the ports of ISA.

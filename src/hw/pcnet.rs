@@ -7,7 +7,7 @@
 //! `filled` is the next transmit descriptor to be handed over, `ended` the oldest whose outcome was not
 //! looked at, `busy` how many lie between them.
 
-use super::dma::{self, DmaRegion};
+use super::dma::{self, DmaRegion, station_address};
 use super::ports::Ports;
 use crate::net::nic::{Class, DriverInfo, Nic, ReceiveMode, SendError, Statistics};
 
@@ -117,10 +117,7 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
         }
         ports.inw(io + RESET);
         ports.delay_us(1_000);
-        let mut address = [0; 6];
-        for (byte, register) in address.iter_mut().zip(io..) {
-            *byte = ports.inb(register);
-        }
+        let address = station_address(&mut ports, io);
         let mut card = Pcnet {
             ports,
             io,
@@ -217,6 +214,10 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
             self.ports.delay_us(100);
             Some(self.status() & (INITIALIZED | BUS_ERROR)).filter(|&ended| ended != 0)
         });
+        if ended != Some(INITIALIZED) {
+            // It stops asking for the bus.
+            self.command(STOP);
+        }
         ended == Some(INITIALIZED)
     }
 
@@ -240,7 +241,7 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
                 return;
             }
             if status & ERROR != 0 {
-                self.statistics.errors_out = self.statistics.errors_out.wrapping_add(1);
+                self.statistics.count_error_out();
             }
             self.ended = (self.ended + 1) % TRANSMITTERS;
             self.busy -= 1;
@@ -272,7 +273,7 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
         let length = (self.region.get(descriptor + 4) >> 16 & 0xFFF) as usize;
         let length = length.wrapping_sub(4);
         if status & ERROR != 0 || status & WHOLE != WHOLE || !(14..=LONGEST + 4).contains(&length) {
-            self.statistics.errors_in = self.statistics.errors_in.wrapping_add(1);
+            self.statistics.count_error_in();
             return None;
         }
         if !self.listening {

@@ -5,11 +5,10 @@
 //! four buffers in turn. What always holds: `read` is where the next frame's header is or will be; `next`
 //! is the descriptor that is filled next.
 
-use super::dma::DmaRegion;
+use super::dma::{DmaRegion, station_address};
 use super::ports::Ports;
 use crate::net::nic::{Class, DriverInfo, Nic, ReceiveMode, SendError, Statistics};
 
-const STATION: u16 = 0x00;
 /// Transmit status of four descriptors.
 const TRANSMIT_STATUS: u16 = 0x10;
 const TRANSMIT_ADDRESS: u16 = 0x20;
@@ -75,10 +74,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
     pub fn new(mut ports: P, io: u16, irq: Option<u8>, region: R) -> Option<Rtl8139<P, R>> {
         // Out of power down.
         ports.outb(io + CONFIG1, 0);
-        let mut address = [0; 6];
-        for (byte, register) in address.iter_mut().zip(io + STATION..) {
-            *byte = ports.inb(register);
-        }
+        let address = station_address(&mut ports, io);
         let mut card = Rtl8139 {
             ports,
             io,
@@ -132,7 +128,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
             }
             self.pending &= !bit;
             if status & ABORTED != 0 {
-                self.statistics.errors_out = self.statistics.errors_out.wrapping_add(1);
+                self.statistics.count_error_out();
                 self.ports.outl(self.io + TRANSMIT_CONFIG, TRANSMIT_MODE | CLEAR_ABORT);
             }
         }
@@ -219,7 +215,7 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
         let frame = length.wrapping_sub(4);
         if status & 1 == 0 || !(14..=LONGEST + 4).contains(&frame) {
             // After an error the ring's order cannot be relied on (programming guide, "Receive").
-            self.statistics.errors_in = self.statistics.errors_in.wrapping_add(1);
+            self.statistics.count_error_in();
             self.start();
             return None;
         }

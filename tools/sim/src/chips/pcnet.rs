@@ -37,6 +37,8 @@ pub struct Dma {
     open: [bool; 8],
     /// Channels at which another card asks for the bus.
     pub requests: [bool; 8],
+    /// Where the chip itself asks in vain.
+    asked: [bool; 8],
 }
 
 impl Device for Dma {
@@ -50,7 +52,9 @@ impl Device for Dma {
             0xD0 => 4,
             _ => return 0,
         };
-        (0..4).filter(|line| self.requests[first + line]).fold(0, |bits, line| bits | 0x10 << line)
+        (first..first + 4)
+            .filter(|&channel| self.requests[channel] || self.asked[channel])
+            .fold(0, |bits, channel| bits | 0x10 << (channel - first))
     }
 
     fn write(&mut self, port: u16, _: u8, value: u32) {
@@ -188,6 +192,12 @@ impl Pcnet {
         }
     }
 
+    fn ask(&self, asks: bool) {
+        if let Some((dma, channel)) = &self.dma {
+            dma.borrow_mut().asked[*channel] = asks;
+        }
+    }
+
     /// The address bits that descriptors do not have.
     fn above(&self) -> u32 {
         if self.is_pci() { u32::from(self.csr[2] & 0xFF00) << 16 } else { 0 }
@@ -196,6 +206,7 @@ impl Pcnet {
     fn initialize(&mut self) {
         if !self.has_the_bus() {
             self.csr[0] |= BUS_ERROR;
+            self.ask(true);
             return;
         }
         assert_eq!(self.bcr[20] & 0xFF, 0, "another software style");
@@ -213,6 +224,7 @@ impl Pcnet {
         self.csr[0] &= !(value & EVENTS);
         self.csr[0] = self.csr[0] & !INTERRUPTS_ON | value & INTERRUPTS_ON;
         if value & STOP != 0 {
+            self.ask(false);
             self.csr[0] = STOP;
             (self.init_us, self.wire_us) = (0, 0);
             return;

@@ -85,8 +85,9 @@ const LENGTHS: core::ops::RangeInclusive<usize> = 14..=1514;
 const ROOM: u16 = 4 + 1516;
 /// Polls until a command counts as stuck; each takes a microsecond or more.
 const COMMAND_POLLS: u32 = 5_000;
-/// Polls until the transmitter counts as stuck: longer than all retries after collisions last.
-const FULL_POLLS: u32 = 500_000;
+/// Polls until the transmitter counts as stuck: longer than most retries after collisions last, and some
+/// seconds on a slow PC.
+const FULL_POLLS: u32 = 100_000;
 
 /// A driver with its card.
 pub struct EtherLink3<P> {

@@ -72,6 +72,8 @@ pub const MEMORY: usize = TRANSMIT_BUFFERS + TRANSMITTERS * FRAME;
 const EIGHT: u32 = 3 << 29;
 const FOUR: u32 = 2 << 29;
 const LONGEST: usize = 1514;
+/// Polls until the transmitter counts as stuck: most of a second at least.
+const FULL_POLLS: u32 = 200_000;
 
 /// Where the card is plugged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub struct Pcnet<P, R> {
     filled: usize,
     ended: usize,
     busy: usize,
+    /// Calls in a row that found no room.
+    full: u32,
 }
 
 /// Whether a card on ISA may be at `io`. Reads two bytes of its address PROM, which are counters of an NE2000.
@@ -131,6 +135,7 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
             filled: 0,
             ended: 0,
             busy: 0,
+            full: 0,
         };
         if pci {
             // A reset leaves the software style as somebody set it.
@@ -255,7 +260,8 @@ impl<P: Ports, R: DmaRegion> Pcnet<P, R> {
         if status & MISSED != 0 {
             self.statistics.count_lost(1);
         }
-        if status & BOTH_ON != BOTH_ON {
+        if status & BOTH_ON != BOTH_ON || self.full >= FULL_POLLS {
+            self.full = 0;
             // What was on its way is lost, as on a wire.
             self.settle();
             self.statistics.errors_out = self.statistics.errors_out.wrapping_add(self.busy as u32);
@@ -311,7 +317,10 @@ impl<P: Ports, R: DmaRegion> Nic for Pcnet<P, R> {
     fn can_send(&mut self) -> bool {
         self.settle();
         if self.busy == TRANSMITTERS {
+            self.full += 1;
             self.acknowledge();
+        } else {
+            self.full = 0;
         }
         self.busy < TRANSMITTERS
     }

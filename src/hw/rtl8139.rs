@@ -51,6 +51,8 @@ const FRAME: usize = 1536;
 pub const MEMORY: usize = RING_MEMORY + 4 * FRAME;
 /// The frame at the ring's end is not complete yet.
 const UNFINISHED: usize = 0xFFF0;
+/// Polls until the transmitter counts as stuck, which it is while the link is down: most of a second at least.
+const FULL_POLLS: u32 = 200_000;
 const SHORTEST: usize = 60;
 const LONGEST: usize = 1514;
 
@@ -67,6 +69,8 @@ pub struct Rtl8139<P, R> {
     next: u16,
     /// Descriptors whose outcome was not looked at yet, by bits.
     pending: u8,
+    /// Calls in a row that found no room.
+    full: u32,
 }
 
 impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
@@ -86,6 +90,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
             read: 0,
             next: 0,
             pending: 0,
+            full: 0,
         };
         card.start().then_some(card)
     }
@@ -173,7 +178,17 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
 
     fn can_send(&mut self) -> bool {
         self.settle();
-        self.pending & 1 << self.next == 0
+        if self.pending & 1 << self.next == 0 {
+            self.full = 0;
+            return true;
+        }
+        self.full += 1;
+        if self.full >= FULL_POLLS {
+            self.full = 0;
+            self.statistics.count_error_out();
+            self.start();
+        }
+        false
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {

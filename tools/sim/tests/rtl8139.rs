@@ -228,3 +228,21 @@ fn few_port_accesses_a_packet() {
     let sent = card.bus.accesses() - before;
     assert!(received <= 2 && sent <= 1, "{received}, {sent}");
 }
+
+#[test]
+fn stuck_transmitter_is_reset() {
+    let mut card = fit();
+    card.chip.borrow_mut().stuck = true;
+    for number in 0..4 {
+        card.nic.send(&frame(number, 1514)).unwrap();
+    }
+    let polls = (0..1_000_000).take_while(|_| !card.nic.can_send()).count();
+    assert!((100_000..900_000).contains(&polls), "{polls}");
+    assert!(card.nic.statistics().errors_out > 0);
+    card.chip.borrow_mut().stuck = false;
+    card.nic.send(&frame(9, 300)).unwrap();
+    card.bus.elapse(2_000);
+    assert_eq!(card.depart(), Some(frame(9, 300)));
+    assert!(card.arrive(&frame(1, 100)));
+    assert_eq!(card.receive(), Some(frame(1, 100)));
+}

@@ -109,6 +109,8 @@ pub struct Pcnet {
     wire_us: u32,
     /// Error bits of the next frames to be sent (underflow 4000h, retries 0400h, ...); nothing: they succeed.
     pub failures: VecDeque<u16>,
+    /// Transmissions never end.
+    pub stuck: bool,
     /// Frames that went out.
     pub sent: VecDeque<Vec<u8>>,
     /// Frames that found no descriptor.
@@ -131,6 +133,7 @@ impl Pcnet {
             init_us: 0,
             wire_us: 0,
             failures: VecDeque::new(),
+            stuck: false,
             sent: VecDeque::new(),
             missed: 0,
         };
@@ -376,7 +379,7 @@ impl Device for Pcnet {
             }
         }
         let mut left = us;
-        while self.wire_us > 0 && left > 0 {
+        while self.wire_us > 0 && left > 0 && !self.stuck {
             let spent = left.min(self.wire_us);
             left -= spent;
             self.wire_us -= spent;

@@ -44,6 +44,8 @@ pub struct Rtl8139 {
     /// How many of the next frames are aborted after 16 collisions.
     pub aborts: usize,
     aborted: bool,
+    /// Transmissions never end.
+    pub stuck: bool,
     /// Frames that went out.
     pub sent: VecDeque<Vec<u8>>,
     /// Frames that found no room.
@@ -72,6 +74,7 @@ impl Rtl8139 {
             missed: 0,
             aborts: 0,
             aborted: false,
+            stuck: false,
             sent: VecDeque::new(),
             dropped: 0,
         }
@@ -234,7 +237,7 @@ impl Device for Rtl8139 {
             }
         }
         let mut left = us;
-        while self.wire_us > 0 && left > 0 {
+        while self.wire_us > 0 && left > 0 && !self.stuck {
             let spent = left.min(self.wire_us);
             left -= spent;
             self.wire_us -= spent;

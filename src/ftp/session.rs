@@ -120,8 +120,8 @@ impl Session {
             return self.wind_up(cx, ending);
         }
         if self.phase == Phase::Greeting {
-            self.greet(cx);
-            return Step::Idle;
+            // What the client has sent ahead is read in the next step.
+            return if self.greet(cx) { Step::Busy } else { Step::Idle };
         }
         let mut busy = self.send_answer(cx);
         busy |= self.run_command(cx);
@@ -140,9 +140,9 @@ impl Session {
         self.client.update_who(cx, Activity::Idle);
     }
 
-    fn greet(&mut self, cx: &mut Context<'_, '_>) {
+    fn greet(&mut self, cx: &mut Context<'_, '_>) -> bool {
         if cx.control.room() < MAX_REPLY {
-            return;
+            return false;
         }
         self.phase = Phase::Serving;
         let mut line = Line::reply(220);
@@ -150,6 +150,7 @@ impl Session {
             line.text(&cx.shared.settings.hostname).text(" ");
         }
         line.text("FTP server ready").send(cx.control);
+        true
     }
 
     fn break_off(&mut self, cx: &mut Context<'_, '_>) {

@@ -211,13 +211,10 @@ impl Transfer {
             },
             Stage::Connect => self.connect(client, cx),
             Stage::Await => self.await_connection(cx),
+            // A file's pieces are [`Transfer::move_file`]'s.
             Stage::Move => {
                 let before = self.bytes;
-                let progress = match self.kind {
-                    Kind::Retrieve => retrieve::send_piece(self, cx),
-                    Kind::Store(_) => store::take_piece(self, cx),
-                    Kind::List => lister::send_lines(self, client, cx),
-                };
+                let progress = lister::send_lines(self, client, cx);
                 if self.bytes != before {
                     client.active = cx.now;
                 }
@@ -227,6 +224,28 @@ impl Transfer {
             Stage::Close | Stage::Remove => self.close(client, cx),
             Stage::Report => Ok(self.report(client, cx)),
         }
+    }
+
+    /// Moves a piece of a file, if that is what the transfer is at; `active` becomes now when bytes moved.
+    /// Nearly every step of a transfer is one of these: it leaves the job where it is.
+    fn move_file(
+        &mut self,
+        cx: &mut Context<'_, '_>,
+        active: &mut Millis,
+    ) -> Option<Result<Progress, Refusal>> {
+        if self.stage != Stage::Move {
+            return None;
+        }
+        let before = self.bytes;
+        let progress = match self.kind {
+            Kind::Retrieve => retrieve::send_piece(self, cx),
+            Kind::Store(_) => store::take_piece(self, cx),
+            Kind::List => return None,
+        };
+        if self.bytes != before {
+            *active = cx.now;
+        }
+        Some(progress)
     }
 
     /// Opens an active connection, and says 150.
@@ -432,22 +451,35 @@ pub(super) fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>
 
 /// Carries the job under way on. Returns whether there is more to do at once.
 pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
-    let Some(mut job) = client.job.take() else { return false };
-    let progress = match job.slice(client, cx) {
-        Ok(progress) => progress,
-        Err(Refusal::AGAIN) => Progress::Busy,
-        Err(refusal) => {
-            job.fail(cx.data, refusal);
-            Progress::Busy
+    let moved = match &mut client.job {
+        None => return false,
+        Some(Job::Transfer(transfer)) => transfer.move_file(cx, &mut client.active),
+        Some(Job::Scan(_)) => None,
+    };
+    let result = match moved {
+        Some(result) => result,
+        None => {
+            let Some(mut job) = client.job.take() else { return false };
+            let result = job.slice(client, cx);
+            client.job = Some(job);
+            result
         }
     };
-    if matches!(progress, Progress::Over) {
-        client.active = cx.now;
-        client.update_who(cx, Activity::Idle);
-        return true;
+    match result {
+        Ok(Progress::Waiting) => return false,
+        Ok(Progress::Busy) | Err(Refusal::AGAIN) => {}
+        Ok(Progress::Over) => {
+            client.job = None;
+            client.active = cx.now;
+            client.update_who(cx, Activity::Idle);
+        }
+        Err(refusal) => {
+            if let Some(job) = &mut client.job {
+                job.fail(cx.data, refusal);
+            }
+        }
     }
-    client.job = Some(job);
-    matches!(progress, Progress::Busy)
+    true
 }
 
 /// Breaks the job off without a word, for a session that ends; `true` when everything is released.

@@ -10,6 +10,8 @@ const DATA: u16 = 0xCFC;
 const ENABLE: u32 = 0x8000_0000;
 
 const COMMAND: u8 = 0x04;
+/// Class code in the high three bytes.
+const CLASS: u8 = 0x08;
 const HEADER: u8 = 0x0C;
 const BASE: u8 = 0x10;
 const INTERRUPT: u8 = 0x3C;
@@ -46,6 +48,11 @@ impl Function {
         u16::try_from(base & !3).ok().filter(|&io| base & 1 != 0 && io != 0)
     }
 
+    /// Class, subclass and programming interface, from the high byte of 24 down.
+    fn class(self, ports: &mut impl Ports) -> u32 {
+        self.read(ports, CLASS) >> 8
+    }
+
     /// The interrupt line that the BIOS routed it to.
     pub fn irq(self, ports: &mut impl Ports) -> u8 {
         self.read(ports, INTERRUPT) as u8
@@ -65,6 +72,25 @@ pub fn is_present(ports: &mut impl Ports) -> bool {
     let there = ports.inl(ADDRESS) == ENABLE;
     ports.outl(ADDRESS, 0);
     there
+}
+
+/// Which of the two IDE channels at the AT's ports (1F0h, 170h) a PCI controller serves (PCI IDE Controller
+/// Specification 1.0, section 2: programming interface).
+pub fn ide_channels<P: Ports>(ports: &mut P) -> [bool; 2] {
+    /// Mass storage, IDE.
+    const IDE: u32 = 0x0101;
+    let mut served = [false; 2];
+    scan(ports, &mut |ports, function, _| {
+        let class = function.class(ports);
+        let on = function.read(ports, COMMAND) & IO_SPACE != 0;
+        if class >> 8 == IDE && on {
+            // Bits 0 and 2: the channel is at ports of its own.
+            served[0] |= class & 1 == 0;
+            served[1] |= class & 4 == 0;
+        }
+        false
+    });
+    served
 }
 
 /// Calls `visit` with each function and its vendor and device numbers (device in the high word), until it

@@ -5,6 +5,8 @@
 
 /// Bytes in one turn of the unrolled loop: LLVM makes one `add` and 15 `adc` of it.
 const TURN: usize = 64;
+/// Bytes of a smaller one, of which a header has one and a word more.
+const PIECE: usize = 16;
 
 /// `a + b + carry` and the carry out of it; a chain of these becomes a chain of `adc`.
 #[inline(always)]
@@ -14,20 +16,21 @@ fn add_with_carry(a: u32, b: u32, carry: bool) -> (u32, bool) {
     (sum, first | second)
 }
 
-/// Adds one turn. Written out, because at opt-level "s" LLVM keeps a loop, and the carry does not survive
+/// Adds `N` words. Written out, because at opt-level "s" LLVM keeps a loop, and the carry does not survive
 /// a loop's end in the CPU's carry flag.
-#[inline(always)]
-fn add_turn(mut sum: u32, turn: &[u8; TURN]) -> u32 {
-    let mut carry = false;
-    let (words, _) = turn.as_chunks::<4>();
-    macro_rules! chain {
-        ($($index:literal)*) => {$(
-            (sum, carry) = add_with_carry(sum, u32::from_le_bytes(words[$index]), carry);
-        )*};
-    }
-    chain!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
-    end_around(sum, carry)
+macro_rules! adder {
+    ($name:ident, $bytes:expr, $($index:literal)*) => {
+        #[inline(always)]
+        fn $name(mut sum: u32, data: &[u8; $bytes]) -> u32 {
+            let mut carry = false;
+            let (words, _) = data.as_chunks::<4>();
+            $((sum, carry) = add_with_carry(sum, u32::from_le_bytes(words[$index]), carry);)*
+            end_around(sum, carry)
+        }
+    };
 }
+adder!(add_turn, TURN, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+adder!(add_piece, PIECE, 0 1 2 3);
 
 /// Adds `data`, padded with a zero byte to a whole word, to the one's complement sum `sum`.
 ///
@@ -37,10 +40,17 @@ pub fn add(mut sum: u32, data: &[u8]) -> u32 {
     for turn in turns {
         sum = add_turn(sum, turn);
     }
+    let (pieces, rest) = rest.as_chunks::<PIECE>();
+    for piece in pieces {
+        sum = add_piece(sum, piece);
+    }
     let (words, tail) = rest.as_chunks::<4>();
     for word in words {
         let (next, carry) = sum.overflowing_add(u32::from_le_bytes(*word));
         sum = end_around(next, carry);
+    }
+    if tail.is_empty() {
+        return sum;
     }
     let mut last = [0; 4];
     for (to, from) in last.iter_mut().zip(tail) {
@@ -69,10 +79,12 @@ pub fn fold(sum: u32) -> u16 {
 /// segment carries its right checksum.
 pub fn tcp(source: [u8; 4], destination: [u8; 4], segment: &[u8]) -> u16 {
     let [high, low] = (segment.len() as u16).to_be_bytes();
-    let mut pseudo_header = [0; 12];
-    let (words, _) = pseudo_header.as_chunks_mut::<4>();
-    words.copy_from_slice(&[source, destination, [0, 6, high, low]]);
-    fold(add(add(0, &pseudo_header), segment))
+    let mut sum = u32::from_le_bytes([0, 6, high, low]);
+    for address in [source, destination] {
+        let (next, carry) = sum.overflowing_add(u32::from_le_bytes(address));
+        sum = end_around(next, carry);
+    }
+    fold(add(sum, segment))
 }
 
 #[cfg(test)]

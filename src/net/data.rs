@@ -87,7 +87,8 @@ pub(super) struct Slot<'a> {
     /// When the peer is forgotten: one that did not answer our SYN-ACK, or acknowledged our FIN and does
     /// not send its own, or to which no RST can be sent.
     linger: Option<Millis>,
-    dirty: bool,
+    /// The peer has sent data on this connection.
+    uploads: bool,
 }
 
 impl<'a> Slot<'a> {
@@ -175,6 +176,18 @@ impl<'a> Slot<'a> {
     }
 }
 
+/// A slot's bit among the news.
+fn bit(index: usize) -> u16 {
+    1 << index.min(15)
+}
+
+/// The first slot of `slots` from `first` on, around the end.
+fn next(slots: u16, first: usize) -> Option<usize> {
+    let behind = slots & u16::MAX.checked_shl(first as u32).unwrap_or(0);
+    let wanted = if behind == 0 { slots } else { behind };
+    (wanted != 0).then_some(wanted.trailing_zeros() as usize)
+}
+
 /// Whose a segment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
@@ -195,6 +208,12 @@ pub(super) struct DataPool<'a> {
     first: usize,
     ephemeral: u16,
     now: Millis,
+    /// Slots that may have something to send, a bit for each.
+    dirty: u16,
+    /// Slots that something happened to since the last [`DataPool::take_news`], a bit for each.
+    news: u16,
+    /// Connections on which data comes in.
+    uploads: usize,
 }
 
 impl<'a> DataPool<'a> {
@@ -226,11 +245,20 @@ impl<'a> DataPool<'a> {
                 owner: Ipv4Addr::UNSPECIFIED,
                 port: 0,
                 linger: None,
-                dirty: false,
+                uploads: false,
             }
         })?;
         let ephemeral = EPHEMERAL + (seed >> 40) as u16 % (u16::MAX - EPHEMERAL);
-        Ok(DataPool { slots, control, first: 0, ephemeral, now: Millis(0) })
+        Ok(DataPool {
+            slots,
+            control,
+            first: 0,
+            ephemeral,
+            now: Millis(0),
+            dirty: 0,
+            news: 0,
+            uploads: 0,
+        })
     }
 
     /// Finds the socket that `segment` is for.
@@ -244,7 +272,12 @@ impl<'a> DataPool<'a> {
             // A SYN with the numbers of a connection in TIME-WAIT is for whoever listens now.
             let over = segment.opens() && slot.state() == DataState::Idle;
             if slot.peer() == Some(from) && !over {
-                slot.dirty = true;
+                self.dirty |= bit(index);
+                self.news |= bit(index);
+                if segment.payload > 0 && !slot.uploads {
+                    slot.uploads = true;
+                    self.uploads += 1;
+                }
                 let stalled = segment.window == 0 && !segment.resets();
                 let timeout = if stalled { TIMEOUT_STALLED } else { TIMEOUT };
                 slot.socket_mut().set_timeout(Some(Duration::from_secs(timeout)));
@@ -260,8 +293,9 @@ impl<'a> DataPool<'a> {
         }
         match listener {
             Some(index) => {
+                self.dirty |= bit(index);
+                self.news |= bit(index);
                 if let Some(slot) = self.slots.get_mut(index) {
-                    slot.dirty = true;
                     // The SYN before may have been forged: the owner's latest is the one that counts.
                     if !slot.socket().is_listening() {
                         slot.listen_again();
@@ -279,44 +313,67 @@ impl<'a> DataPool<'a> {
         self.slots.get_mut(index).map(|slot| &mut slot.set)
     }
 
+    /// Slots that something happened to since the last call, a bit for each.
+    pub(super) fn take_news(&mut self) -> u16 {
+        core::mem::take(&mut self.news)
+    }
+
+    /// How many connections data comes in on.
+    pub(super) fn uploads(&self) -> usize {
+        self.uploads
+    }
+
     /// Whether a data socket has `port`.
     pub(super) fn has_port(&self, port: u16) -> bool {
         self.slots.iter().any(|slot| slot.holds(port))
     }
 
-    /// Sends what there is, one packet of each socket in turn, at most `budget` rounds. `send` sends one
+    /// Sends what there is, one packet of each socket in turn, at most `burst` packets. `send` sends one
     /// packet from a set and says whether there was one; `None` when the card takes no more. With `all`
     /// also sockets are asked that nothing happened to: their timers may be due.
     pub(super) fn egress(
         &mut self,
         now: Millis,
         all: bool,
-        budget: usize,
+        burst: usize,
         send: &mut dyn FnMut(&mut SocketSet<'a>) -> Option<bool>,
     ) {
         self.now = now;
-        for slot in self.slots.iter_mut().filter(|slot| slot.port != 0) {
-            slot.dirty |= all;
-            if slot.dirty {
+        if all {
+            self.look_at_all();
+        }
+        let (mut left, mut unsettled) = (burst, self.dirty);
+        while let Some(index) = next(self.dirty, self.first) {
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            if unsettled & bit(index) != 0 {
+                unsettled &= !bit(index);
                 slot.settle(now);
             }
-        }
-        for _ in 0..budget {
-            let mut sent = false;
-            for step in 0..self.slots.len() {
-                let index = (self.first + step) % self.slots.len();
-                let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.dirty) else {
-                    continue;
-                };
-                let Some(more) = send(&mut slot.set) else {
-                    self.first = index;
-                    return;
-                };
-                slot.dirty = more;
-                sent |= more;
-            }
-            if !sent {
+            self.first = index;
+            if left == 0 {
                 return;
+            }
+            let Some(sent) = send(&mut slot.set) else { return };
+            self.first = index + 1;
+            if sent {
+                left -= 1;
+                // What was sent may have been the end of the connection.
+                if slot.socket().state() != State::Established {
+                    self.news |= bit(index);
+                }
+            } else {
+                self.dirty &= !bit(index);
+            }
+        }
+    }
+
+    /// Makes every socket that is in use have its timers looked at.
+    fn look_at_all(&mut self) {
+        self.uploads = 0;
+        for (index, slot) in self.slots.iter().enumerate() {
+            if slot.port != 0 {
+                self.dirty |= bit(index);
+                self.uploads += usize::from(slot.uploads);
             }
         }
     }
@@ -348,6 +405,11 @@ impl<'a> DataPort<'_, 'a> {
         &mut self.pool.slots[self.index]
     }
 
+    /// Has the socket looked at when packets are sent next.
+    fn touch(&mut self) {
+        self.pool.dirty |= bit(self.index);
+    }
+
     fn others(&self) -> impl Iterator<Item = &Slot<'a>> {
         let index = self.index;
         let others = self.pool.slots.iter().enumerate();
@@ -357,10 +419,11 @@ impl<'a> DataPort<'_, 'a> {
     fn start(&mut self, ours: Ours, port: u16, owner: Ipv4Addr) {
         let slot = self.slot_mut();
         (slot.ours, slot.port, slot.owner) = (ours, port, owner);
-        (slot.linger, slot.dirty) = (None, true);
+        (slot.linger, slot.uploads) = (None, false);
         let socket = slot.socket_mut();
         socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
         socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
+        self.touch();
     }
 
     /// Listens on `port` for one connection from `owner`; everybody else's SYN is ignored. A socket that
@@ -447,7 +510,9 @@ impl<'a> DataPort<'_, 'a> {
             let size = if space.is_empty() { 0 } else { fill(space).min(space.len()) };
             (size, size)
         });
-        slot.dirty |= sent.is_ok_and(|sent| sent > 0);
+        if sent.is_ok_and(|sent| sent > 0) {
+            self.touch();
+        }
     }
 
     /// Bytes of free space in the send buffer.
@@ -468,9 +533,8 @@ impl<'a> DataPort<'_, 'a> {
     /// Shows received bytes, as one piece (which may be less than all), to `take`, which returns how
     /// many it consumed. Not called when there are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
-        if self.state() != DataState::Dead {
-            let slot = self.slot_mut();
-            slot.dirty |= take_from(slot.socket_mut(), take);
+        if self.state() != DataState::Dead && take_from(self.slot_mut().socket_mut(), take) {
+            self.touch();
         }
     }
 
@@ -488,8 +552,9 @@ impl<'a> DataPort<'_, 'a> {
     pub fn close(&mut self) {
         match self.state() {
             DataState::Open | DataState::PeerClosed => {
+                self.touch();
                 let slot = self.slot_mut();
-                (slot.ours, slot.dirty) = (Ours::Close, true);
+                slot.ours = Ours::Close;
                 slot.socket_mut().set_keep_alive(Some(Duration::from_secs(FIN_AGAIN)));
                 slot.socket_mut().close();
             }
@@ -502,9 +567,10 @@ impl<'a> DataPort<'_, 'a> {
     /// [`DataState::Closing`] until the RST is sent.
     pub fn abort(&mut self) {
         let now = self.pool.now;
-        let slot = self.slot_mut();
-        if slot.state() != DataState::Idle {
-            (slot.ours, slot.dirty, slot.linger) = (Ours::Abort, true, None);
+        if self.state() != DataState::Idle {
+            self.touch();
+            let slot = self.slot_mut();
+            (slot.ours, slot.linger) = (Ours::Abort, None);
             slot.socket_mut().abort();
             slot.settle(now);
         }

@@ -1,4 +1,4 @@
-//! smoltcp's `Device` over a [`Nic`]: one buffer each way, and TCP checksums on the way out.
+//! smoltcp's `Device` over a [`Nic`]: one buffer each way, and IP and TCP checksums on the way out.
 //!
 //! May call `nic`, `packet`, `checksum`. A frame is fetched first and judged by the stack; only then does
 //! smoltcp see it through `receive`. A frame that the card cannot take at once waits in the buffer, and
@@ -18,6 +18,10 @@ use crate::memory::{Memory, OutOfMemory};
 
 /// What [`Nic::receive`] wants of its buffer.
 const FRAME: usize = 1536;
+/// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits.
+const HELD: usize = 64;
+/// A full segment on Ethernet.
+const MSS: usize = 1460;
 
 /// The outgoing half: the card, and the frame that waits for it.
 struct Sender<'a> {
@@ -27,6 +31,10 @@ struct Sender<'a> {
     waiting: usize,
     sent: usize,
     header: usize,
+    /// The port of the control connections, whose windows are left alone.
+    control: u16,
+    /// Largest window that a data connection announces.
+    window: u16,
 }
 
 impl Sender<'_> {
@@ -44,18 +52,20 @@ impl Sender<'_> {
         true
     }
 
-    /// Fills in the checksum of a TCP segment in the first `length` bytes, and sends them.
+    /// Completes the packet in the first `length` bytes, and sends it.
     fn dispatch(&mut self, length: usize) {
+        let (control, window) = (self.control, self.window);
         if let Some(frame) = self.buffer.get_mut(..length) {
-            fill_tcp_checksum(frame, self.header);
+            complete(frame, self.header, control, window);
         }
         self.waiting = length;
         self.flush();
     }
 }
 
-/// `frame` was made by smoltcp: IPv4 headers have 20 bytes, and a TCP checksum of zero.
-fn fill_tcp_checksum(frame: &mut [u8], header: usize) {
+/// Fills in the checksums of an IPv4 packet, and lowers the window that a data connection announces to
+/// `most`. `frame` was made by smoltcp: IPv4 headers have 20 bytes, and checksums are zero.
+fn complete(frame: &mut [u8], header: usize, control: u16, most: u16) {
     if header != 0 && frame.get(12..14) != Some(&[0x08, 0x00]) {
         return;
     }
@@ -64,13 +74,17 @@ fn fill_tcp_checksum(frame: &mut [u8], header: usize) {
     else {
         return;
     };
+    [ip[10], ip[11]] = [0; 2];
+    [ip[10], ip[11]] = (!checksum::fold(checksum::add(0, ip))).to_le_bytes();
     let [.., protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
     if protocol != 6 {
         return;
     }
-    if let Some(field) = segment.get_mut(16..18) {
-        field.fill(0);
+    let Some(tcp) = segment.first_chunk_mut::<20>() else { return };
+    if [tcp[0], tcp[1]] != control.to_be_bytes() && u16::from_be_bytes([tcp[14], tcp[15]]) > most {
+        [tcp[14], tcp[15]] = most.to_be_bytes();
     }
+    [tcp[16], tcp[17]] = [0; 2];
     let sum = !checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], segment);
     if let Some(field) = segment.get_mut(16..18) {
         field.copy_from_slice(&sum.to_le_bytes());
@@ -83,6 +97,10 @@ pub(super) struct NicDevice<'a> {
     buffer: &'a mut [u8],
     /// Length of the frame in `buffer`; 0: none.
     fetched: usize,
+    /// A short frame that was held back, and its length.
+    held: ([u8; HELD], usize),
+    /// smoltcp is to see the frame that was held back.
+    shows_held: bool,
     medium: Medium,
     /// Largest IP packet.
     mtu: usize,
@@ -94,6 +112,7 @@ impl<'a> NicDevice<'a> {
     pub(super) fn new<M: Memory<'a>>(
         nic: &'a mut (dyn Nic + 'a),
         mtu: u16,
+        control: u16,
         memory: &mut M,
     ) -> Result<NicDevice<'a>, OutOfMemory> {
         let info = nic.info();
@@ -110,8 +129,18 @@ impl<'a> NicDevice<'a> {
         };
         Ok(NicDevice {
             buffer: buffer()?,
-            sender: Sender { buffer: buffer()?, nic, waiting: 0, sent: 0, header },
+            sender: Sender {
+                buffer: buffer()?,
+                nic,
+                waiting: 0,
+                sent: 0,
+                header,
+                control,
+                window: u16::MAX,
+            },
             fetched: 0,
+            held: ([0; HELD], 0),
+            shows_held: false,
             medium,
             mtu: usize::from(mtu.min(info.mtu).clamp(576, 1500)),
             burst: usize::from(info.receive_frames.max(1)),
@@ -139,6 +168,39 @@ impl<'a> NicDevice<'a> {
         self.buffer.get(..self.fetched)
     }
 
+    /// Whether the fetched frame is short enough for [`NicDevice::hold`].
+    pub(super) fn can_hold(&self) -> bool {
+        self.fetched <= HELD
+    }
+
+    /// Holds the fetched frame back, in place of one that was held before.
+    pub(super) fn hold(&mut self) {
+        let (frame, length) = (&mut self.held.0, self.fetched.min(HELD));
+        if let (Some(to), Some(from)) = (frame.get_mut(..length), self.buffer.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        (self.held.1, self.fetched) = (length, 0);
+    }
+
+    /// Shows smoltcp the frame that was held back, instead of the fetched one. To be followed by
+    /// [`NicDevice::back_to`] with the result.
+    pub(super) fn take_held(&mut self) -> usize {
+        self.shows_held = true;
+        core::mem::replace(&mut self.fetched, self.held.1)
+    }
+
+    /// Shows smoltcp the fetched frame again.
+    pub(super) fn back_to(&mut self, fetched: usize) {
+        (self.shows_held, self.fetched) = (false, fetched);
+    }
+
+    /// Divides the card's ring among so many connections on which data comes in: all that they announce
+    /// together shall fit.
+    pub(super) fn share_ring(&mut self, uploads: usize) {
+        let frames = self.burst.checked_div(uploads).unwrap_or(self.burst).max(1);
+        self.sender.window = u16::try_from(frames * MSS).unwrap_or(u16::MAX);
+    }
+
     /// Frames sent since the last call.
     pub(super) fn take_sent(&mut self) -> usize {
         core::mem::take(&mut self.sender.sent)
@@ -156,7 +218,8 @@ impl<'a> Device for NicDevice<'a> {
         Self: 'b;
 
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Room<'_, 'a>)> {
-        let frame = self.buffer.get(..core::mem::take(&mut self.fetched))?;
+        let buffer = if self.shows_held { &self.held.0 } else { &*self.buffer };
+        let frame = buffer.get(..core::mem::take(&mut self.fetched))?;
         (!frame.is_empty()).then_some((Received(frame), Room(&mut self.sender)))
     }
 
@@ -166,7 +229,9 @@ impl<'a> Device for NicDevice<'a> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut checksum = ChecksumCapabilities::default();
+        // `packet` has verified them, and `complete` makes them.
         checksum.tcp = Checksum::None;
+        checksum.ipv4 = Checksum::None;
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = self.medium;
         capabilities.max_transmission_unit = self.mtu + self.sender.header;

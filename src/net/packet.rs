@@ -55,6 +55,10 @@ pub struct Segment {
     pub flags: u8,
     /// The window field, not scaled.
     pub window: u16,
+    /// The acknowledgement number.
+    pub acknowledges: u32,
+    /// Bytes of payload.
+    pub payload: u16,
 }
 
 impl Segment {
@@ -66,6 +70,17 @@ impl Segment {
     /// Whether it asks for a new connection.
     pub fn opens(&self) -> bool {
         self.flags & (Self::SYN | Self::ACK) == Self::SYN
+    }
+
+    /// Whether it is nothing but an acknowledgement, which a later one makes superfluous.
+    pub fn only_acknowledges(&self) -> bool {
+        self.flags == Self::ACK && self.payload == 0
+    }
+
+    /// Whether it acknowledges more than `other`, of the same connection (RFC 9293 section 3.4).
+    pub fn is_ahead_of(&self, other: &Segment) -> bool {
+        (self.source, self.source_port, self.port) == (other.source, other.source_port, other.port)
+            && self.acknowledges.wrapping_sub(other.acknowledges) as i32 > 0
     }
 
     /// Whether it resets the connection.
@@ -189,6 +204,9 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet
         port: u16::from_be_bytes([header[2], header[3]]),
         flags: header[13],
         window: u16::from_be_bytes([header[14], header[15]]),
+        acknowledges: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
+        // An IP packet has at most 65535 bytes.
+        payload: segment.len().saturating_sub(length) as u16,
     };
     if length < 20 || length > segment.len() || parsed.source_port == 0 || parsed.port == 0 {
         return Err(Reject::Malformed);
@@ -241,6 +259,8 @@ mod tests {
             port: 21,
             flags: 2,
             window: 4096,
+            acknowledges: 0,
+            payload: 0,
         }));
         let mut frame = syn();
         assert_eq!(classify(&frame, &OWN), expected);
@@ -248,6 +268,25 @@ mod tests {
         assert_eq!(classify(&frame, &OWN), expected);
         let line = Identity { class: Class::Slip, ..OWN };
         assert_eq!(classify(&frame[14..], &line), expected);
+    }
+
+    #[test]
+    fn later_acknowledgements_are_ahead_around_the_end_of_the_numbers() {
+        let at = |acknowledges| Segment {
+            source: Ipv4Addr::new(10, 0, 0, 10),
+            source_port: 4000,
+            port: 2048,
+            flags: Segment::ACK,
+            window: 0,
+            acknowledges,
+            payload: 0,
+        };
+        assert!(at(5).only_acknowledges() && at(5).is_ahead_of(&at(4)));
+        assert!(at(3).is_ahead_of(&at(u32::MAX - 3)));
+        assert!(!at(5).is_ahead_of(&at(5)) && !at(4).is_ahead_of(&at(5)));
+        assert!(!at(5).is_ahead_of(&Segment { port: 2049, ..at(4) }));
+        assert!(!Segment { payload: 1, ..at(5) }.only_acknowledges());
+        assert!(!Segment { flags: Segment::ACK | Segment::FIN, ..at(5) }.only_acknowledges());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The TCP/IP stack: built once from a card, a plan and memory; polled from the server's loop.
 //!
-//! May call everything in `net`. One call of [`Stack::poll`] does a bounded amount of work: at most
-//! `budget` frames in, and as many rounds of one packet for each socket out. Sockets that nothing
-//! happened to are looked at every [`TICK`] milliseconds, when their timers may be due.
+//! May call everything in `net`. A round of [`Stack::poll`] does a bounded amount of work: at most
+//! [`MOST_FRAMES`] in, [`BURST`] out. Sockets that nothing happened to are looked at every [`TICK`]
+//! milliseconds, when their timers may be due.
 
 use core::net::Ipv4Addr;
 
@@ -16,10 +16,14 @@ use super::control::{ControlPool, ControlPort};
 use super::data::{DataPool, DataPort, Route};
 use super::device::NicDevice;
 use super::nic::{self, Class, Nic, ReceiveMode};
-use super::packet::{self, Identity, Packet, Reject};
+use super::packet::{self, Identity, Packet, Reject, Segment};
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::Millis;
 
+/// Frames taken in before something is sent: more than a card of 16 KB holds of full ones.
+const MOST_FRAMES: usize = 24;
+/// Packets of data sockets sent before the card is looked at again. Their acknowledgements fit in its ring.
+const BURST: usize = 8;
 /// Milliseconds between looks at all timers.
 const TICK: u64 = 10;
 /// Milliseconds that pass for connections between two turns at most. A disk command may keep the server
@@ -66,12 +70,26 @@ pub struct Activity {
     pub received: usize,
     /// Frames given to the card.
     pub sent: usize,
+    /// Something came for the control connections, or for none.
+    pub control: bool,
+    /// Data sockets that something happened to, a bit for each.
+    data: u16,
 }
 
 impl Activity {
     /// Whether nothing happened, so that the CPU may rest until the next interrupt.
     pub fn is_idle(&self) -> bool {
         self.received == 0 && self.sent == 0
+    }
+
+    /// Whether something happened to any data socket.
+    pub fn has_any_data(&self) -> bool {
+        self.data != 0
+    }
+
+    /// Whether something happened to this data socket.
+    pub fn has_data(&self, index: usize) -> bool {
+        self.data >> index.min(15) & 1 != 0
     }
 }
 
@@ -117,6 +135,8 @@ pub struct Stack<'a> {
     now: Millis,
     next_tick: Millis,
     next_conflict: Millis,
+    /// An acknowledgement for a data socket, in the device's keeping until the next frame is seen.
+    held: Option<(usize, Segment)>,
 }
 
 fn instant(now: Millis) -> Instant {
@@ -139,7 +159,7 @@ impl<'a> Stack<'a> {
         let (class, mut station) = (nic.info().class, nic.address());
         // A station address is unicast; a card whose PROM says otherwise still works without that bit.
         station[0] &= !1;
-        let mut device = NicDevice::new(nic, plan.mtu, memory)?;
+        let mut device = NicDevice::new(nic, plan.mtu, plan.control_port, memory)?;
         let mut config = Config::new(match class {
             Class::Ethernet => HardwareAddress::Ethernet(EthernetAddress(station)),
             Class::Slip => HardwareAddress::Ip,
@@ -188,6 +208,7 @@ impl<'a> Stack<'a> {
             now,
             next_tick: now,
             next_conflict: now,
+            held: None,
         };
         if let AddressPlan::Fixed(address) = plan.address {
             stack.use_address(Some(address).filter(Address::is_usable));
@@ -203,30 +224,57 @@ impl<'a> Stack<'a> {
         address::assign(&mut self.interface, address);
     }
 
-    /// Receives up to `budget` frames, lets timers act, and sends what there is to send.
-    pub fn poll(&mut self, polled: Millis, budget: usize) -> Activity {
+    /// Lets timers act, and does up to `rounds` rounds of taking in what the card holds and sending what
+    /// there is to send; at least one, and none after one in which nothing happened.
+    pub fn poll(&mut self, polled: Millis, rounds: usize) -> Activity {
         let now = self.now.plus(polled.since(self.polled).min(LONGEST_TURN));
         (self.polled, self.now) = (polled, now);
-        let mut received = 0;
-        while received < budget && self.receive() {
-            received += 1;
-        }
-        let tick = now >= self.next_tick;
+        let mut activity = Activity::default();
+        let mut tick = now >= self.next_tick;
         if tick {
             self.next_tick = now.plus(TICK);
         }
-        if tick || self.control.dirty {
-            self.follow_lease();
-            self.control.settle(now);
-            self.control.dirty = !self.send_control();
+        for _ in 0..rounds.max(1) {
+            let received = self.take_in();
+            if tick || self.control.dirty {
+                activity.control |= received > 0;
+                self.follow_lease();
+                self.control.settle(now);
+                self.control.dirty = !self.send_control();
+            }
+            self.send_data(tick);
+            let sent = self.device.take_sent();
+            activity.received += received;
+            activity.sent += sent;
+            tick = false;
+            if received == 0 && sent == 0 {
+                break;
+            }
         }
+        activity.data = self.data.take_news();
+        activity
+    }
+
+    /// Receives what the card holds, [`MOST_FRAMES`] at most; how many frames that were.
+    fn take_in(&mut self) -> usize {
+        let mut received = 0;
+        while received < MOST_FRAMES && self.receive() {
+            received += 1;
+        }
+        self.deliver_held();
+        received
+    }
+
+    /// Sends a burst of the data sockets' packets; with `all` their timers are looked at too.
+    fn send_data(&mut self, all: bool) {
+        let now = self.now;
+        self.device.share_ring(self.data.uploads());
         let (interface, device) = (&mut self.interface, &mut self.device);
-        self.data.egress(now, tick, budget.max(1), &mut |set| {
+        self.data.egress(now, all, BURST, &mut |set| {
             device.is_ready().then(|| {
                 interface.poll_egress(instant(now), device, set) == PollResult::SocketStateChanged
             })
         });
-        Activity { received, sent: self.device.take_sent() }
     }
 
     /// Receives one frame; whether there was one.
@@ -244,34 +292,66 @@ impl<'a> Stack<'a> {
 
     /// Gives the fetched frame to the socket that it is for, or to nobody.
     fn deliver(&mut self, packet: Packet) {
-        let mut slot = None;
         match packet {
             Packet::Conflict(station) => {
                 if self.now >= self.next_conflict {
                     self.next_conflict = self.now.plus(CONFLICTS);
                     self.event.get_or_insert(Event::Conflict(station));
                 }
-                return;
             }
-            Packet::Ping => bump(&mut self.counters.pings),
-            Packet::Arp | Packet::Dhcp => {}
+            Packet::Ping => {
+                bump(&mut self.counters.pings);
+                self.hand_over(None);
+            }
+            Packet::Arp | Packet::Dhcp => self.hand_over(None),
             Packet::Tcp(segment) if segment.port == self.control.port => {
                 bump(&mut self.counters.segments_in);
-                if !self.control.admits(&segment, self.now) {
+                if self.control.admits(&segment, self.now) {
+                    self.hand_over(None);
+                } else {
                     bump(&mut self.counters.refused);
-                    return;
                 }
             }
             Packet::Tcp(segment) => {
                 bump(&mut self.counters.segments_in);
                 match self.data.route(&segment) {
-                    Route::Slot(index) => slot = Some(index),
-                    Route::Stranger => return bump(&mut self.counters.strangers),
-                    Route::Elsewhere => {}
+                    Route::Slot(index) => self.deliver_data(index, segment),
+                    Route::Stranger => bump(&mut self.counters.strangers),
+                    Route::Elsewhere => self.hand_over(None),
                 }
             }
         }
-        let set = match slot.and_then(|index| self.data.set(index)) {
+    }
+
+    /// Gives the fetched frame to a data socket. A bare acknowledgement waits for the frame behind it: where
+    /// that is one of the same connection which says more, TCP need not look at both.
+    fn deliver_data(&mut self, index: usize, segment: Segment) {
+        let only_acknowledges = segment.only_acknowledges() && self.device.can_hold();
+        match self.held {
+            Some((_, held)) if only_acknowledges && segment.is_ahead_of(&held) => {}
+            Some(_) => self.deliver_held(),
+            None => {}
+        }
+        if only_acknowledges {
+            self.device.hold();
+            self.held = Some((index, segment));
+        } else {
+            self.hand_over(Some(index));
+        }
+    }
+
+    /// Gives the acknowledgement that waits to its socket.
+    fn deliver_held(&mut self) {
+        if let Some((index, _)) = self.held.take() {
+            let fetched = self.device.take_held();
+            self.hand_over(Some(index));
+            self.device.back_to(fetched);
+        }
+    }
+
+    /// Shows smoltcp the fetched frame, and the data socket that it is for, or all others.
+    fn hand_over(&mut self, data: Option<usize>) {
+        let set = match data.and_then(|index| self.data.set(index)) {
             Some(set) => set,
             None => {
                 self.control.dirty = true;
@@ -295,6 +375,14 @@ impl<'a> Stack<'a> {
             }
         }
         false
+    }
+
+    /// Sends what was queued on the control connections since the last [`Stack::poll`], as far as the card
+    /// takes it.
+    pub fn send_replies(&mut self) {
+        if self.control.dirty {
+            self.send_control();
+        }
     }
 
     /// Takes over what the DHCP client learned.

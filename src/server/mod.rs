@@ -43,6 +43,8 @@ use start::Start;
 const SPARE_SOCKETS: usize = 3;
 /// Receive and send buffer of a control connection: two command lines; a few reply lines.
 const CONTROL_BUFFERS: (usize, usize) = (1024, 2048);
+/// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file, and whose time is up.
+const TICK: u64 = 10;
 /// Milliseconds without any work after which the CPU may halt between interrupts.
 const REST_AFTER: u64 = 20;
 /// Milliseconds that transfers get when the server ends (manual, "Ending").
@@ -81,6 +83,8 @@ struct Connection {
     /// The client's.
     address: Ipv4Addr,
     session: Session,
+    /// Its last step left something to be done at once.
+    busy: bool,
 }
 
 /// The server.
@@ -103,9 +107,14 @@ pub struct Server<'a, 'm, M: Machine> {
     time: DateTime,
     time_read: Millis,
     last_work: Millis,
+    next_tick: Millis,
+    /// A session has something to do at once.
+    sessions_busy: bool,
+    view: View,
 }
 
-/// What the protocol may ask of the network, as of this turn.
+/// What the protocol may ask of the network, as of the last tick.
+#[derive(Default)]
 struct View {
     address: Option<Address>,
     counters: net::Statistics,
@@ -180,6 +189,9 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             time,
             time_read: now,
             last_work: now,
+            next_tick: now,
+            sessions_busy: false,
+            view: View::default(),
         })
     }
 
@@ -188,17 +200,32 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     pub fn step(&mut self) -> Turn {
         let now = self.machine.now();
         self.machine.poll();
-        self.read_clock(now);
+        let tick = now >= self.next_tick;
+        if tick {
+            self.next_tick = now.plus(TICK);
+            self.read_clock(now);
+        }
         let activity = self.stack.poll(now, usize::from(self.start.settings.packets_per_poll));
-        self.follow_network();
         let mut busy = !activity.is_idle();
-        self.files.begin_turn(!busy);
-        busy |= self.admit(now);
+        // What came while a slow disk was at work is answered before the next command: sessions that used
+        // the disks come last, and replies leave at once.
+        self.files.begin_turn(true);
+        if tick || activity.control {
+            self.follow_network();
+            busy |= self.admit(now);
+        }
         let (first, house) = (self.first, self.connections.len());
-        busy |= first >= house && self.keep_house(now);
-        busy |= self.run_sessions(now);
-        busy |= first < house && self.keep_house(now);
-        self.follow_phase(now);
+        // Beside a transfer the disks' own work comes in small portions.
+        if first >= house && (tick || !busy) {
+            busy |= self.keep_house(now, tick);
+        }
+        busy |= self.run_sessions(now, tick, &activity);
+        if first < house && (tick || !busy) {
+            busy |= self.keep_house(now, tick);
+        }
+        if tick {
+            self.follow_phase(now);
+        }
         if busy {
             self.last_work = now;
         } else if now.since(self.last_work) >= REST_AFTER {
@@ -245,7 +272,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             match free {
                 Some((index, slot)) if welcome => {
                     let session = Session::new(index, &link, now);
-                    *slot = Some(Connection { control, address, session });
+                    *slot = Some(Connection { control, address, session, busy: true });
                 }
                 _ => {
                     session::turn_away(&mut link);
@@ -257,20 +284,30 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         any
     }
 
-    /// One step of each session.
-    fn run_sessions(&mut self, now: Millis) -> bool {
-        let view = View {
-            address: self.stack.address(),
-            counters: self.stack.statistics(),
-            sockets: (self.connections.len() * 2 + SPARE_SOCKETS) as u16,
-            used: self.connections.iter().flatten().count() as u16,
-        };
+    /// One step of each session that has something to do: its packets came, it was not done, or it is
+    /// time to look whether its time is up.
+    fn run_sessions(&mut self, now: Millis, tick: bool, activity: &net::Activity) -> bool {
+        if tick {
+            self.view = View {
+                address: self.stack.address(),
+                counters: self.stack.statistics(),
+                sockets: (self.connections.len() * 2 + SPARE_SOCKETS) as u16,
+                used: self.connections.iter().flatten().count() as u16,
+            };
+        }
+        let everybody = tick || activity.control;
+        if !everybody && !self.sessions_busy && !activity.has_any_data() {
+            return false;
+        }
         let mut busy = false;
         let (count, first) = (self.connections.len(), self.first);
         for step in 0..count {
             let index = (first + step) % count;
             let slot = &mut self.connections[index];
             let Some(connection) = slot else { continue };
+            if !(everybody || connection.busy || activity.has_data(index)) {
+                continue;
+            }
             let spent = self.files.is_spent();
             let Some((control, data)) = self.stack.ports(connection.control, index) else {
                 continue;
@@ -284,7 +321,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 ports: &mut self.ports,
                 who: &mut self.who,
                 gone: &mut self.gone,
-                network: &view,
+                network: &self.view,
                 journal: &mut self.desk.journal(self.machine, now, self.time),
             };
             let mut context = Context {
@@ -295,7 +332,9 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 now,
                 time: self.time,
             };
-            match connection.session.step(&mut context) {
+            let step = connection.session.step(&mut context);
+            connection.busy = step == Step::Busy;
+            match step {
                 Step::Idle => {}
                 Step::Busy => busy = true,
                 Step::Ended => {
@@ -304,6 +343,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                     busy = true;
                 }
             }
+            self.stack.send_replies();
             if !spent && self.files.is_spent() {
                 self.first = index + 1;
             }
@@ -312,13 +352,14 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     }
 
     /// The console, the log, and what the disks have left to do.
-    fn keep_house(&mut self, now: Millis) -> bool {
+    fn keep_house(&mut self, now: Millis, tick: bool) -> bool {
         let spent = self.files.is_spent();
-        let mut busy = self.tend_console(now);
+        let mut busy = tick && self.tend_console(now);
         busy |= self.files.work();
         if !spent && self.files.is_spent() {
             self.first = 0;
         }
+        self.sessions_busy = busy;
         busy
     }
 

@@ -70,12 +70,19 @@ pub struct Channel<P> {
     ports: P,
     base: u16,
     control: u16,
+    /// The data register is accessed by double words.
+    double_words: bool,
 }
 
 impl<P: Ports> Channel<P> {
     /// The channel whose registers begin at `base`, with device control at `control`.
     pub fn new(ports: P, base: u16, control: u16) -> Channel<P> {
-        Channel { ports, base, control }
+        Channel { ports, base, control, double_words: false }
+    }
+
+    /// Sets whether data moves by double words.
+    pub fn use_double_words(&mut self, on: bool) {
+        self.double_words = on;
     }
 
     /// Switches the drives' interrupt.
@@ -148,7 +155,7 @@ impl<P: Ports> Channel<P> {
             waited += PAUSE_US;
         }
         self.data(limit)?;
-        self.ports.read_words(self.base + register::DATA, buffer);
+        self.take(buffer);
         self.finish(limit)
     }
 
@@ -167,12 +174,12 @@ impl<P: Ports> Channel<P> {
             if let Err(fault) = self.data(limit) {
                 // A drive may offer the block with the bad sector all the same, and wait.
                 if self.get(register::STATUS) & (status::BUSY | status::DATA) == status::DATA {
-                    self.ports.read_words(self.base + register::DATA, part);
+                    self.take(part);
                     self.settle();
                 }
                 return Err(fault);
             }
-            self.ports.read_words(self.base + register::DATA, part);
+            self.take(part);
             *done += part.len();
             self.alternate();
         }
@@ -190,7 +197,11 @@ impl<P: Ports> Channel<P> {
         self.issue(registers, limit)?;
         for part in data.chunks(block.max(1)) {
             self.data(limit)?;
-            self.ports.write_words(self.base + register::DATA, part);
+            if self.double_words {
+                self.ports.write_dwords(self.base + register::DATA, part);
+            } else {
+                self.ports.write_words(self.base + register::DATA, part);
+            }
             self.settle();
         }
         self.finish(limit)
@@ -291,6 +302,15 @@ impl<P: Ports> Channel<P> {
 
     fn alternate(&mut self) -> u8 {
         self.ports.inb(self.control)
+    }
+
+    /// Reads data; the length is a multiple of 4.
+    fn take(&mut self, buffer: &mut [u8]) {
+        if self.double_words {
+            self.ports.read_dwords(self.base + register::DATA, buffer);
+        } else {
+            self.ports.read_words(self.base + register::DATA, buffer);
+        }
     }
 
     fn get(&mut self, register: u16) -> u8 {

@@ -19,6 +19,7 @@ pub use owner::{Owner, owners};
 pub use taskfile::Translation;
 use taskfile::{Taskfile, command};
 
+use super::pci;
 use super::ports::Ports;
 use crate::block::{Lba, SECTOR};
 
@@ -73,9 +74,10 @@ pub struct Ata<P> {
 impl<P: Ports + Clone> Ata<P> {
     /// Looks for drives: microseconds where there is none, at most some 3 s where the hardware is
     /// broken.
-    pub fn find(ports: P) -> Ata<P> {
+    pub fn find(mut ports: P) -> Ata<P> {
         let channels = CHANNELS.map(|(base, control)| Channel::new(ports.clone(), base, control));
         let mut ata = Ata { channels, drives: [None; MAX_DRIVES as usize], marked: [false; 2] };
+        let on_pci = pci::ide_channels(&mut ports);
         for first in [0, 2] {
             let master = ata.identify(first, PRESENT);
             let slave = ata.identify(first + 1, if master.is_some() { PRESENT } else { ALONE });
@@ -83,25 +85,55 @@ impl<P: Ports + Clone> Ata<P> {
             let ghost = matches!((&master, &slave), (Some(a), Some(b)) if a.same_drive(b));
             ata.enter(first, master);
             ata.enter(first + 1, slave.filter(|_| !ghost));
+            if on_pci.get(usize::from(first / 2)) == Some(&true) {
+                ata.try_double_words(first);
+            }
         }
         ata
     }
 }
 
 impl<P: Ports> Ata<P> {
-    fn identify(&mut self, drive: u8, limit: Limit) -> Option<Identity> {
-        let device = drive & 1;
-        let channel = self.channel(drive)?;
-        if !channel.present(device, limit) {
-            return None;
+    /// Has a channel of a PCI controller move double words, if what its drives say of themselves is the same
+    /// by them. (On ISA and the local bus half of a double word can end up in the sector count register.)
+    fn try_double_words(&mut self, first: u8) {
+        let mut alike = true;
+        for drive in [first, first + 1] {
+            let [mut by_words, mut by_double_words] = [[0; SECTOR]; 2];
+            if self.identity(drive).is_some() && alike {
+                self.use_double_words(drive, false);
+                let words = self.ask(drive, PRESENT, &mut by_words);
+                self.use_double_words(drive, true);
+                let double_words = self.ask(drive, PRESENT, &mut by_double_words);
+                alike = words && double_words && by_words == by_double_words;
+            }
         }
+        self.use_double_words(first, alike);
+    }
+
+    fn use_double_words(&mut self, drive: u8, on: bool) {
+        if let Some(channel) = self.channel(drive) {
+            channel.use_double_words(on);
+        }
+    }
+
+    fn identify(&mut self, drive: u8, limit: Limit) -> Option<Identity> {
         let mut answer = [0; SECTOR];
+        self.ask(drive, limit, &mut answer).then(|| Identity::parse(&answer))?
+    }
+
+    /// IDENTIFY DEVICE; whether it was answered.
+    fn ask(&mut self, drive: u8, limit: Limit, answer: &mut [u8; SECTOR]) -> bool {
+        let device = drive & 1;
+        let Some(channel) = self.channel(drive) else { return false };
+        if !channel.present(device, limit) {
+            return false;
+        }
         let registers = Taskfile::plain(device, command::IDENTIFY_DEVICE);
         channel.interrupts(false);
-        let result = channel.inquire(&registers, SIGN, IDENTIFY, &mut answer);
+        let result = channel.inquire(&registers, SIGN, IDENTIFY, answer);
         channel.interrupts(true);
-        result.ok()?;
-        Identity::parse(&answer)
+        result.is_ok()
     }
 
     fn enter(&mut self, drive: u8, identity: Option<Identity>) {

@@ -3,7 +3,7 @@
 use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};
 use ftpsrv::hw::ata::{Ata, Owner, Trace, owners};
 use ftpsrv::hw::ports::Ports;
-use sim::chips::bus::PortBus;
+use sim::chips::bus::{Device, PortBus};
 use sim::chips::ide::{Absent, IdeChannel, Kind, Model};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -537,4 +537,67 @@ fn a_disk_behind_a_disk_manager_stays_with_the_bios_and_so_does_its_channel() {
 #[test]
 fn one_drive_that_the_bios_shows_twice_stays_with_it() {
     assert_eq!(owned(&[A, A], 1000, |lba| pattern(lba, 7))[0], Owner::Unproven);
+}
+
+/// PCI configuration space with one function, an IDE controller.
+struct PciIde {
+    class: u32,
+    address: u32,
+}
+
+impl Device for PciIde {
+    fn decodes(&self, port: u16) -> bool {
+        (0xCF8..0xD00).contains(&port)
+    }
+
+    fn read(&mut self, port: u16, _: u8) -> u32 {
+        match (port, self.address) {
+            (0xCF8, address) => address,
+            (_, 0x8000_0000) => 0x7010_8086,
+            // I/O space on.
+            (_, 0x8000_0004) => 1,
+            (_, 0x8000_0008) => self.class << 8,
+            (_, 0x8000_000C) => 0,
+            _ => u32::MAX,
+        }
+    }
+
+    fn write(&mut self, port: u16, _: u8, value: u32) {
+        if port == 0xCF8 {
+            self.address = value;
+        }
+    }
+}
+
+#[test]
+fn double_words_move_only_where_controller_and_drives_show_that_they_can() {
+    // Both channels at the AT's ports; the first at ports of its own.
+    const COMPATIBLE: u32 = 0x01_01_80;
+    const ELSEWHERE: u32 = 0x01_01_81;
+    for (class, takes, expected) in [
+        (Some(COMPATIBLE), true, true),
+        (Some(ELSEWHERE), true, false),
+        // Says that it is one, and splits double words all the same.
+        (Some(COMPATIBLE), false, false),
+        (Some(0x02_00_00), true, false),
+        (None, true, false),
+    ] {
+        let bus = PortBus::new();
+        if let Some(class) = class {
+            bus.plug(PciIde { class, address: 0 });
+        }
+        let channel = IdeChannel::primary().connect(0, Model::modern(100_000));
+        let channel = bus.plug(if takes { channel.on_pci() } else { channel });
+        let mut ata = Ata::find(bus.clone());
+        let data = patterns(5, 64, 9);
+        ata.write(0, Lba(5), &data).unwrap();
+        let before = bus.accesses();
+        assert_eq!(read(&mut ata, 5, 64).unwrap(), data);
+        let double_words = bus.accesses() - before < 64 * 256;
+        assert_eq!(double_words, expected, "{class:X?} {takes}");
+        for lba in 5..69 {
+            assert_eq!(channel.borrow_mut().drive(0).sector(lba), pattern(lba, 9));
+        }
+        assert!(channel.borrow().interrupts == 0);
+    }
 }

@@ -10,6 +10,7 @@ pub use drive::{Faults, IdeDrive, Kind, Model};
 use super::bus::Device;
 
 const DATA: u16 = 0;
+const COUNT: u16 = 2;
 const DEVICE: u16 = 6;
 const STATUS: u16 = 7;
 const SOFT_RESET: u8 = 0x04;
@@ -34,6 +35,9 @@ pub struct IdeChannel {
     control_port: u16,
     drives: [Option<IdeDrive>; 2],
     pub absent: Absent,
+    /// A double word is two words of data; otherwise its upper half is for the sector count register, as on
+    /// ISA.
+    pub on_pci: bool,
     device: u8,
     control: u8,
     /// What a host must not do and did.
@@ -53,6 +57,11 @@ impl IdeChannel {
     /// The channel at 170h.
     pub fn secondary() -> IdeChannel {
         IdeChannel { base: 0x170, control_port: 0x376, ..IdeChannel::default() }
+    }
+
+    /// On a controller that takes double words.
+    pub fn on_pci(self) -> IdeChannel {
+        IdeChannel { on_pci: true, ..self }
     }
 
     /// Connects a drive as number 0 or 1.
@@ -103,6 +112,33 @@ impl IdeChannel {
         }
     }
 
+    fn read_data(&mut self, size: u8) -> u32 {
+        let mut word = || match self.answering() {
+            Some((drive, true)) => u32::from(drive.read_data()),
+            _ => 0xFFFF,
+        };
+        let low = word();
+        match size {
+            4 if self.on_pci => low | self.read_data(2) << 16,
+            4 => match self.answering() {
+                Some((drive, _)) => low | u32::from(drive.read_register(COUNT)) << 16,
+                None => low | 0xFFFF_0000,
+            },
+            _ => low,
+        }
+    }
+
+    fn write_data(&mut self, size: u8, value: u32) {
+        if let Some((drive, true)) = self.answering() {
+            drive.write_data(value as u16);
+        }
+        match size {
+            4 if self.on_pci => self.write_data(2, value >> 16),
+            4 => self.write_register(COUNT, (value >> 16) as u8),
+            _ => {}
+        }
+    }
+
     fn write_control(&mut self, value: u8) {
         if self.control & SOFT_RESET == 0 && value & SOFT_RESET != 0 {
             self.reset();
@@ -150,10 +186,7 @@ impl Device for IdeChannel {
             return u32::from(self.status(false));
         }
         let value = match port - self.base {
-            DATA if size == 2 => match self.answering() {
-                Some((drive, true)) => u32::from(drive.read_data()),
-                _ => 0xFFFF,
-            },
+            DATA if size >= 2 => self.read_data(size),
             STATUS => u32::from(self.status(true)),
             register => match self.answering() {
                 Some((drive, _)) => u32::from(drive.read_register(register)),
@@ -167,11 +200,7 @@ impl Device for IdeChannel {
     fn write(&mut self, port: u16, size: u8, value: u32) {
         match port {
             _ if port == self.control_port => self.write_control(value as u8),
-            _ if port == self.base + DATA && size == 2 => {
-                if let Some((drive, true)) = self.answering() {
-                    drive.write_data(value as u16);
-                }
-            }
+            _ if port == self.base + DATA && size >= 2 => self.write_data(size, value),
             _ => self.write_register(port - self.base, value as u8),
         }
         self.after();

@@ -167,7 +167,7 @@ impl Rig {
         self.hosts[ftp.host].forget(ftp.control);
     }
 
-    /// Sessions now, as the screen's status line shows them.
+    /// Sessions a moment ago, as the screen's status line shows them.
     pub fn active(&self) -> usize {
         let line = &self.panel.screen()[0];
         let after = line.split("Active: ").nth(1).expect("a status line");

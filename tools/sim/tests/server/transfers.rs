@@ -67,6 +67,7 @@ fn stat_tells_the_bytes_so_far_and_later_commands_wait() {
         assert!(reply.starts_with(expected), "{expected}: {reply}");
     }
     rig.until("the end", 1000, |rig| rig.is_closed(ftp));
+    rig.run(20);
     assert_eq!(rig.active(), 0);
 }
 

@@ -23,9 +23,9 @@ use scrollback::Scrollback;
 /// What can be on the screen instead of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Page {
-    /// Alt-H: the keys.
+    /// Alt-H: [`HELP`], which the server writes with [`Console::fill`].
     Help,
-    /// Alt-S: what the server writes with [`Console::fill`].
+    /// Alt-S: likewise, what it pleases.
     Statistics,
     /// Alt-U: likewise.
     Users,
@@ -46,7 +46,7 @@ pub enum Action {
 }
 
 /// The keys that work on a page and in the log.
-const HELP: &str = "\n  Keys\n\n    Alt-B        Beeper on or off: it sounds when somebody logs in\n    \
+pub const HELP: &str = "\n  Keys\n\n    Alt-B        Beeper on or off: it sounds when somebody logs in\n    \
     Alt-H        This help\n    Alt-S        Statistics\n    Alt-U        Who is logged in\n    \
     PgUp, PgDn   Older and newer lines of the log\n    Alt-X        End the server\n    \
     Ctrl-C       End the server\n\n  \
@@ -93,16 +93,14 @@ impl<'a> Console<'a> {
         self.page
     }
 
-    /// Draws everything anew. A page of the server's own is left to [`Console::fill`].
+    /// Draws everything anew. A page is left to [`Console::fill`].
     pub fn redraw(&mut self, screen: Option<&mut dyn TextScreen>) {
         let Some(screen) = screen else { return };
         self.columns = screen.columns();
         layout::draw_status(screen, self.status);
         layout::draw_rule(screen, self.beeper.is_on(), self.skip);
-        match self.page {
-            None => self.drawn = layout::draw_log(screen, &self.log, self.skip),
-            Some(Page::Help) => fill(screen, Page::Help, &mut |page| page.write_str(HELP)),
-            Some(_) => {}
+        if self.page.is_none() {
+            self.drawn = layout::draw_log(screen, &self.log, self.skip);
         }
     }
 
@@ -215,10 +213,7 @@ impl<'a> Console<'a> {
     /// The same key again leads back to the log.
     fn turn_to(&mut self, page: Page) -> Action {
         self.page = if self.page == Some(page) { None } else { Some(page) };
-        match self.page {
-            Some(page @ (Page::Statistics | Page::Users)) => Action::Fill(page),
-            _ => Action::None,
-        }
+        self.page.map_or(Action::None, Action::Fill)
     }
 
     fn scroll_log(&mut self, screen: Option<&dyn TextScreen>, up: bool) {

@@ -202,7 +202,11 @@ fn a_tiny_memory_still_shows_the_log() {
 fn help_names_every_key_and_any_key_leaves_it() {
     let (mut console, mut screen) = started(10_000);
     log_lines(&mut console, &mut screen, 0..100);
-    assert_eq!(console.key(Some(&mut screen), Key::Help), Action::None);
+    let help = |console: &mut Console<'_>, screen: &mut Screen| {
+        assert_eq!(console.key(Some(screen), Key::Help), Action::Fill(Page::Help));
+        console.fill(Some(screen), &mut |page| page.write_str(HELP));
+    };
+    help(&mut console, &mut screen);
     for key in ["Alt-B", "Alt-H", "Alt-S", "Alt-U", "Alt-X", "Ctrl-C", "PgUp", "PgDn"] {
         assert!(screen.text().contains(key), "{key}");
     }
@@ -216,7 +220,7 @@ fn help_names_every_key_and_any_key_leaves_it() {
     // On pages of other sizes too.
     for (rows, columns) in [(25, 40), (43, 80), (50, 132)] {
         let mut screen = Screen::new(rows, columns);
-        console.key(Some(&mut screen), Key::Help);
+        help(&mut console, &mut screen);
         assert!(screen.text().contains("Ctrl-C"));
         console.key(Some(&mut screen), Key::Help);
         let range = 102usize.saturating_sub(rows - 2)..102;
@@ -273,7 +277,8 @@ fn without_a_screen_nothing_breaks_and_the_log_is_kept() {
         console.log(None, None, format!("line {number}").as_bytes(), Style::Normal);
     }
     console.set_status(None, Status { total: 1, active: 1 });
-    for key in [Key::PageUp, Key::Help, Key::Other, Key::Beeper] {
+    assert_eq!(console.key(None, Key::Help), Action::Fill(Page::Help));
+    for key in [Key::Other, Key::PageUp, Key::Other, Key::Beeper] {
         assert_eq!(console.key(None, key), Action::None);
     }
     let mut screen = Screen::new(25, 80);

@@ -8,7 +8,6 @@ use core::fmt;
 use super::boot_sector::{BootError, FatType, Geometry};
 use super::dirent::{Dirent, ENTRY, EntryKind};
 use super::error::FatError;
-use super::name83::Name83;
 use crate::block::cache::{Class, Region};
 use crate::block::{Cache, CacheError, DiskError, DiskId, SECTOR};
 
@@ -101,10 +100,10 @@ pub struct Volume {
     pub(super) counted: u32,
     /// Its table was looked through once, and both copies are the same.
     pub(super) vouched: bool,
-    /// Clusters below this are named once at most, by an entry or another cluster, and none of them is free.
+    /// No two clusters name one below this as their next.
     pub(super) unique_below: u32,
-    /// What names a cluster wrongly: why it is not written.
-    pub culprit: Option<Name83>,
+    /// Changes of the table.
+    pub(super) changes: u32,
     /// Free clusters of the information sector; a hint only.
     pub(super) hinted_free: Option<u32>,
     /// A hash of the boot sector, to know the medium again.
@@ -158,7 +157,7 @@ impl Volume {
             counted: 0,
             vouched: false,
             unique_below: 2,
-            culprit: None,
+            changes: 0,
             hinted_free: None,
             fingerprint: hash,
         })

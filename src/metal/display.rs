@@ -2,12 +2,13 @@
 
 use core::{ptr, slice};
 
-use ftpsrv::hw::vga::{Palette, TextMemory};
+use ftpsrv::hw::vga::{self, Palette, Retrace, TextMemory};
 use ftpsrv::memory::Memory;
 
 use super::bios::Registers;
 use super::low;
 use super::memory::Arena;
+use super::ports::IoPorts;
 
 const MONO_MODE: u8 = 7;
 const COLOUR_80: u16 = 3;
@@ -19,7 +20,7 @@ const MAX_ROWS: usize = 50;
 /// The display, and what to call it.
 pub struct Display {
     /// The visible page.
-    pub screen: TextMemory<'static>,
+    pub screen: TextMemory<'static, IoPorts>,
     /// "VGA", "EGA", "CGA", "MDA".
     pub name: &'static str,
 }
@@ -39,7 +40,11 @@ pub fn find(arena: &mut Arena) -> Option<Display> {
     };
     let page = usize::from(low::read::<u16>(low::VIDEO_PAGE_START) & 0x3FFE);
     let memory = if mono { 0xB_0000 } else { 0xB_8000 } + page;
-    if !is_memory(memory) {
+    // QEMU without an adapter has plain memory there; what no BIOS of its own answers for must have its
+    // controller.
+    let is_plain = matches!(name, "CGA" | "MDA");
+    let crtc = if mono { vga::MONO_CRTC } else { vga::COLOUR_CRTC };
+    if !is_memory(memory) || is_plain && !vga::has_controller(&mut IoPorts, crtc) {
         return None;
     }
     // Cursor off, as far as the adapter knows how to.
@@ -50,7 +55,8 @@ pub fn find(arena: &mut Arena) -> Option<Display> {
     // SAFETY: text memory of the adapter that was just found there, made a slice once.
     let cells = unsafe { slice::from_raw_parts_mut(first, COLUMNS * rows) };
     let palette = if mono { Palette::Mono } else { Palette::Colour };
-    Some(Display { screen: TextMemory::new(cells, shadow, COLUMNS, palette), name })
+    let retrace = (name == "CGA").then(|| Retrace::new(IoPorts));
+    Some(Display { screen: TextMemory::new(cells, shadow, COLUMNS, palette, retrace), name })
 }
 
 /// Mode and columns.

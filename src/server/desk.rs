@@ -11,7 +11,7 @@ use super::journal::LogFile;
 use super::machine::Machine;
 use super::pages;
 use crate::config::{Settings, Severity};
-use crate::console::{Action, Console, Key, Page, Status, Style};
+use crate::console::{self, Action, Console, Key, Page, Status, Style};
 use crate::ftp::shared::{Event, Journal, Source, Statistics, WhoList};
 use crate::memory::{Memory, OutOfMemory};
 use crate::net;
@@ -352,6 +352,7 @@ impl<'a> Desk<'a> {
 
 fn page_text(page: Page, out: &mut dyn Write, figures: &Figures<'_>) -> fmt::Result {
     match page {
+        Page::Help => out.write_str(console::HELP),
         Page::Users => pages::users(out, figures),
         _ => pages::statistics(out, figures),
     }

@@ -52,12 +52,7 @@ impl Drives<'_> {
             return Err(FsError::Exists);
         }
         if flags.write {
-            let wide = self.volume(spot.number)?.is_wide();
-            if found.entry.cluster(wide) == 0 {
-                self.writable(spot.number)?;
-            } else {
-                self.changeable(spot.number)?;
-            }
+            self.writable(spot.number)?;
             if found.entry.attributes() & attribute::READ_ONLY != 0 {
                 return Err(FsError::ReadOnlyFile);
             }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::emulator::{Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
+use crate::emulator::{Adapter, Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
 use crate::process::Running;
 use crate::serial::Serial;
 use crate::{disk, image, mtcp_cfg, setup, slip, workspace};
@@ -35,6 +35,9 @@ pub struct Options {
     machine: Machine,
     #[arg(long, value_name = "NAME", default_value = "486")]
     cpu: String,
+    /// Display adapter: QEMU has vga and none, DOSBox all but none
+    #[arg(long, value_enum, default_value = "vga")]
+    adapter: Adapter,
     /// Megabytes
     #[arg(long, value_name = "MB", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=3584))]
     memory: u32,
@@ -134,6 +137,7 @@ impl Options {
             Emulator::Qemu => &[setup::QEMU],
             Emulator::Dosbox => &[setup::DOSBOX],
             Emulator::Bochs => setup::BOCHS,
+            Emulator::V86 => setup::NODE,
         })?;
         setup::programs(setup::DISK_TOOLS)?;
         let dir = workspace::scratch(&format!("run-{}", self.control_port))?;
@@ -173,6 +177,9 @@ impl Options {
             Emulator::Dosbox => {
                 eprintln!("DOSBox has no network card: `--nic slip` serves over its COM1");
             }
+            Emulator::V86 => {
+                eprintln!("v86 keeps its disk in memory: what is written is lost at the end")
+            }
             Emulator::Bochs => eprintln!(
                 "Bochs forwards five ports at most: use active mode (curl -P -). Its screen is VNC's \
                  on port 5900 of this machine"
@@ -203,6 +210,7 @@ impl Options {
             speed: self.speed,
             floppy,
             disks,
+            adapter: self.adapter,
             display,
             serial_log,
             control: None,
@@ -215,7 +223,7 @@ impl Options {
         let found = match self.emulator {
             Emulator::Qemu => Display::window(&self.emulator.program()?),
             Emulator::Dosbox => Display::session().map(|()| Display::Window("sdl")),
-            Emulator::Bochs => Ok(Display::None),
+            Emulator::Bochs | Emulator::V86 => Ok(Display::None),
         };
         Ok(found.unwrap_or_else(|why| {
             eprintln!("{why}: going on without a window");
@@ -246,7 +254,7 @@ impl Options {
     /// The config with what the emulator's network needs.
     fn overlay(&self, config: &[u8]) -> Vec<u8> {
         let config = mtcp_cfg::overlay(config, &self.settings());
-        if self.nic == "slip" { mtcp_cfg::defaults(&config, &slip::settings()) } else { config }
+        mtcp_cfg::defaults(&config, &slip::settings(self.emulator, &self.nic))
     }
 
     /// The floppy's image, its config and the users on it.

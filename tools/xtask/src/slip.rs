@@ -17,6 +17,7 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
+use crate::emulator::Emulator;
 use crate::run::READY;
 
 /// The guest's address unless its config says another.
@@ -31,14 +32,21 @@ const ESC: u8 = 0xDB;
 const ESC_END: u8 = 0xDC;
 const ESC_ESC: u8 = 0xDD;
 
-/// What MTCP.CFG must say for the line, unless it says otherwise.
-pub fn settings() -> Vec<(&'static str, String)> {
-    vec![
-        ("FTPSRV_NIC", "slip com1 115200".into()),
+/// What MTCP.CFG must say of a PC of this emulator with this card, unless it says otherwise: where the
+/// gateway here is its network.
+pub fn settings(emulator: Emulator, nic: &str) -> Vec<(&'static str, String)> {
+    let mut settings = match emulator {
+        // It has a card, and a program that makes the line of it.
+        Emulator::V86 => Vec::new(),
+        _ if nic == "slip" => vec![("FTPSRV_NIC", "slip com1 115200".into())],
+        _ => return Vec::new(),
+    };
+    settings.extend([
         ("IPADDR", GUEST.to_string()),
         ("NETMASK", "255.255.255.0".into()),
         ("GATEWAY", HOST.to_string()),
-    ]
+    ]);
+    settings
 }
 
 /// What is forwarded over the line that an emulator connects to.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::mpsc::RecvTimeoutError;
@@ -11,12 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Stage, ports};
 use crate::disk::{self, Layout, Volume};
-use crate::emulator::{Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
+use crate::emulator::{Adapter, Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
+use crate::floppy::FloppySize;
 use crate::process::Running;
 use crate::qmp::Qmp;
 use crate::run::READY;
 use crate::serial::Serial;
-use crate::{hard_disk, mtcp_cfg, slip, workspace};
+use crate::{floppy, hard_disk, mtcp_cfg, slip, workspace};
 
 /// MTCP.CFG of the guests, before the ports are set.
 pub const CONFIG: &str = "HOSTNAME ftpsrv\r\nFTPSRV_PASSWORD_FILE A:\\FTPPASS.TXT\r\n\
@@ -28,6 +30,8 @@ const BOOT_LIMIT: Duration = Duration::from_secs(40);
 const CLOSE_LIMIT: Duration = Duration::from_secs(60);
 /// For so long all volumes are seen closed before that is believed: a change may still be on its way.
 const CLOSED_FOR: Duration = Duration::from_secs(1);
+/// The boot floppy in its directory.
+const FLOPPY: &str = "floppy.img";
 /// Passive ports of a guest.
 const PASSIVE_PORTS: u16 = 40;
 
@@ -44,7 +48,9 @@ pub struct Setup {
     pub cpu: &'static str,
     pub memory_mb: u32,
     pub nic: &'static str,
+    pub adapter: Adapter,
     pub speed: Speed,
+    pub floppy: FloppySize,
     /// One disk each.
     pub disks: Vec<Layout>,
     /// Boots from a hard disk, which comes before the others, instead of the floppy.
@@ -63,7 +69,9 @@ impl Setup {
             cpu: "486",
             memory_mb: 4,
             nic: "ne2k_isa",
+            adapter: Adapter::Vga,
             speed: Speed::Full,
+            floppy: FloppySize::Kb1440,
             disks: disks.to_vec(),
             from_disk: false,
             config: CONFIG.into(),
@@ -103,8 +111,7 @@ impl Guest {
         fill(&disks, &dir)?;
         let (port, passive) = ports::free(PASSIVE_PORTS)?;
         let config = mtcp_cfg::overlay(setup.config.as_bytes(), &passive.nat_settings());
-        let line = if setup.nic == "slip" { slip::settings() } else { Vec::new() };
-        let config = mtcp_cfg::defaults(&config, &line);
+        let config = mtcp_cfg::defaults(&config, &slip::settings(setup.emulator, setup.nic));
         let passwords = setup.passwords.as_deref();
         let floppy = if setup.from_disk {
             let image = dir.join("boot.img");
@@ -112,7 +119,11 @@ impl Guest {
             disks.insert(0, volume);
             None
         } else {
-            Some(floppy(stage, &dir, &config, passwords)?)
+            let mut files = vec![("MTCP.CFG", config.as_slice())];
+            files.extend(passwords.map(|passwords| ("FTPPASS.TXT", passwords)));
+            let image = dir.join(FLOPPY);
+            fs::write(&image, floppy::make(&stage.kernel, setup.floppy, &files)?)?;
+            Some(image)
         };
         let mut forwards = vec![(port, 21)];
         forwards.extend(passive.ports().map(|port| (port, port)));
@@ -126,6 +137,7 @@ impl Guest {
             speed: setup.speed,
             floppy,
             disks: disks.iter().map(|disk| disk.image.clone()).collect(),
+            adapter: setup.adapter,
             display: Display::None,
             serial_log: Some(dir.join("serial.log")),
             control: Some(dir.join("qmp")),
@@ -216,6 +228,18 @@ impl Guest {
         Qmp::connect(&self.dir.join("qmp"))
     }
 
+    /// Types at a terminal on QEMU's COM1.
+    pub fn type_on_serial(&mut self, keys: &[u8]) -> Result<()> {
+        let pipe = self.running.child().stdin.as_mut().context("no pipe to the emulator")?;
+        pipe.write_all(keys)?;
+        Ok(pipe.flush()?)
+    }
+
+    /// The volume of the floppy that it was booted from.
+    pub fn floppy(&self) -> Volume {
+        Volume { image: self.dir.join(FLOPPY), start: 0 }
+    }
+
     /// Switches it off like a PC: without a word, but not before the server has marked its volumes as
     /// closed.
     ///
@@ -256,24 +280,13 @@ impl Guest {
     }
 }
 
-fn floppy(stage: &Stage, dir: &Path, config: &[u8], passwords: Option<&[u8]>) -> Result<PathBuf> {
-    let image = dir.join("floppy.img");
-    fs::copy(&stage.floppy, &image)?;
-    let volume = Volume { image: image.clone(), start: 0 };
-    volume.write("/MTCP.CFG", config)?;
-    match passwords {
-        Some(passwords) => volume.write("/FTPPASS.TXT", passwords)?,
-        None => volume.delete("/FTPPASS.TXT")?,
-    }
-    Ok(image)
-}
-
 fn start(pc: &Pc, emulator: Emulator, dir: &Path) -> Result<(Running, Serial)> {
     let invocation = pc.invocation(emulator, dir)?;
     let errors = fs::File::create(dir.join("emulator.log"))?;
     let is_output = matches!(invocation.com1, Com1::Output);
     let mut running = Running::start(&invocation.program, |command| {
-        command.args(invocation.arguments).stdin(Stdio::null());
+        command.args(invocation.arguments);
+        command.stdin(if is_output { Stdio::piped() } else { Stdio::null() });
         command.stdout(if is_output { Stdio::piped() } else { Stdio::null() });
         command.stderr(Stdio::from(errors));
     })?;

@@ -18,25 +18,20 @@ use anyhow::Result;
 
 use crate::kernel::Kernel;
 use crate::verify::Tally;
-use crate::{image, workspace};
+use crate::workspace;
 
 /// What all scenarios share.
 pub struct Stage {
     /// What is tested.
     pub kernel: Kernel,
-    /// A floppy with the kernel, to copy.
-    pub floppy: PathBuf,
     /// Where scenarios keep their files.
     pub dir: PathBuf,
 }
 
 impl Stage {
-    /// Makes the floppy that scenarios copy.
+    /// Makes the directory.
     pub fn set(kernel: &Kernel, name: &str) -> Result<Stage> {
-        let dir = workspace::scratch(name)?;
-        let floppy = dir.join("floppy.img");
-        image::floppy(kernel, guest::CONFIG.as_bytes(), &guest::passwords()?, &floppy)?;
-        Ok(Stage { kernel: kernel.clone(), floppy, dir })
+        Ok(Stage { kernel: kernel.clone(), dir: workspace::scratch(name)? })
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Com1, Invocation, Machine, Network, Pc, Speed, geometry};
+use super::{Adapter, Com1, Invocation, Machine, Network, Pc, Speed, geometry};
 
 /// Forwarded ports that Bochs 2.7 takes; it drops those beyond.
 const FORWARDS: usize = 5;
@@ -16,6 +16,7 @@ const SHARES: [&str; 3] =
 
 pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
     ensure!(pc.machine == Machine::Pc, "Bochs has no ISA-only PC");
+    ensure!(pc.adapter == Adapter::Vga, "Bochs has a VGA alone");
     ensure!(pc.speed == Speed::Full, "Bochs keeps no exact speed: use QEMU for that");
     let share = SHARES.iter().map(Path::new).find(|share| share.is_dir());
     let share = share.context("no BIOS of Bochs; on Debian: apt-get install bochsbios vgabios")?;

@@ -1,8 +1,21 @@
-//! Whether there is a screen to open a window on.
+//! The PC's display adapter, and whether there is a screen to open a window on.
 
 use std::path::Path;
 
+use clap::ValueEnum;
+
 use crate::process;
+
+/// The PC's display adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Adapter {
+    Vga,
+    Ega,
+    Cga,
+    /// A monochrome display
+    Hercules,
+    None,
+}
 
 /// Where the PC's screen goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
-use super::{Com1, Display, Invocation, Network, Pc, Speed, geometry};
+use super::{Adapter, Com1, Display, Invocation, Network, Pc, Speed, geometry};
 use crate::slip::{self, Gateway};
 
 pub fn invocation(pc: &Pc, program: PathBuf, dir: &Path) -> Result<Invocation> {
@@ -46,8 +46,15 @@ fn conf(pc: &Pc, port: u16) -> Result<String> {
         // Thousands of instructions a millisecond.
         Speed::Shift(shift) => format!("fixed {}", 1_000_000 >> shift),
     };
+    let machine = match pc.adapter {
+        Adapter::Vga => "vgaonly",
+        Adapter::Ega => "ega",
+        Adapter::Cga => "cga",
+        Adapter::Hercules => "hercules",
+        Adapter::None => bail!("DOSBox always has a display adapter: use QEMU"),
+    };
     let mut text = format!(
-        "[sdl]\nfullscreen=false\n[dosbox]\nmachine=svga_s3\nmemsize={}\n[cpu]\ncore=normal\n\
+        "[sdl]\nfullscreen=false\n[dosbox]\nmachine={machine}\nmemsize={}\n[cpu]\ncore=normal\n\
          cputype={cpu}\ncycles={cycles}\n[mixer]\nnosound=true\n[serial]\n\
          serial1=nullmodem server:127.0.0.1 port:{port} transparent:1\n[autoexec]\n",
         pc.memory_mb

@@ -1,11 +1,12 @@
 //! A PC to boot: what it is made of, and the command line of each emulator for it.
 //!
-//! Calls nothing; `run`, the end-to-end tests and the bench start what these describe.
+//! `run`, the end-to-end tests and the bench start what these describe.
 
 mod bochs;
 mod display;
 mod dosbox;
 mod qemu;
+mod v86;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-pub use display::Display;
+pub use display::{Adapter, Display};
 
 use crate::slip::Gateway;
 
@@ -24,6 +25,8 @@ pub enum Emulator {
     Qemu,
     Dosbox,
     Bochs,
+    /// A PC in JavaScript, under Node
+    V86,
 }
 
 /// QEMU's two kinds of PC.
@@ -91,6 +94,7 @@ pub struct Pc {
     /// `None`: it boots from its first hard disk.
     pub floppy: Option<PathBuf>,
     pub disks: Vec<PathBuf>,
+    pub adapter: Adapter,
     pub display: Display,
     /// COM1's output, besides the emulator's standard output.
     pub serial_log: Option<PathBuf>,
@@ -124,6 +128,7 @@ impl Emulator {
             Emulator::Qemu => "qemu-system-i386",
             Emulator::Dosbox => "dosbox",
             Emulator::Bochs => "bochs",
+            Emulator::V86 => "node",
         };
         crate::process::find(name).with_context(|| format!("{name} is not installed"))
     }
@@ -139,6 +144,7 @@ impl Pc {
             }
             Emulator::Dosbox => dosbox::invocation(self, program, dir),
             Emulator::Bochs => bochs::invocation(self, program, dir),
+            Emulator::V86 => v86::invocation(self, program),
         }
     }
 }

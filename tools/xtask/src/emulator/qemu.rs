@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{Display, Machine, Network, Pc, Speed, UserNetwork};
+use super::{Adapter, Display, Machine, Network, Pc, Speed, UserNetwork};
 
 pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     let mut line = Line::default();
@@ -14,7 +14,12 @@ pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     // Without -nodefaults the machine would have a card and a CD-ROM drive that nobody asked for.
     line.words(&["-nodefaults", "-machine", machine, "-cpu", &pc.cpu]);
     let boot = if pc.floppy.is_some() { "a" } else { "c" };
-    line.words(&["-m", &pc.memory_mb.to_string(), "-vga", "std", "-boot", boot]);
+    let adapter = match pc.adapter {
+        Adapter::Vga => "std",
+        Adapter::None => "none",
+        other => bail!("QEMU has no {other:?}: use DOSBox for that"),
+    };
+    line.words(&["-m", &pc.memory_mb.to_string(), "-vga", adapter, "-boot", boot]);
     if let Some(floppy) = &pc.floppy {
         line.drive("if=floppy,index=0,format=raw,file=", floppy);
     }
@@ -161,6 +166,7 @@ mod tests {
             speed: Speed::Full,
             floppy: Some(PathBuf::from("/tmp/a,b.img")),
             disks: vec![PathBuf::from("/tmp/c.img")],
+            adapter: Adapter::Vga,
             display: Display::None,
             serial_log: None,
             control: None,

@@ -1,5 +1,5 @@
-//! FTP clients that come from the registries of Python and Node: one version each, in target/xtask, made
-//! once.
+//! FTP clients, and an emulator, that come from the registries of Python and Node: one version each, in
+//! target/xtask, made once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use crate::workspace;
 const LIMIT: Duration = Duration::from_secs(240);
 const TWISTED: &str = "26.10.0";
 const BASIC_FTP: &str = "6.2.3";
+const V86: &str = "0.5.462";
 
 /// What pip and npm say when they reach nobody, in lower case.
 const UNREACHABLE: [&str; 12] = [
@@ -65,15 +66,27 @@ pub fn twisted() -> Result<PathBuf> {
 /// # Errors
 /// As of [`twisted`].
 pub fn basic_ftp() -> Result<PathBuf> {
-    let dir = made_once(&format!("basic-ftp-{BASIC_FTP}"), |draft| {
-        packages::ensure(packages::NPM)?;
-        let mut npm = process::command(process::find("npm").context("npm is not installed")?);
-        npm.args(["install", "--silent", "--no-audit", "--no-fund", "--loglevel=error"]);
-        npm.args(["--fetch-retries=2", "--fetch-timeout=30000", "--prefix"]);
-        npm.arg(draft).arg(format!("basic-ftp@{BASIC_FTP}"));
-        Ok(npm)
-    })?;
+    let name = format!("basic-ftp-{BASIC_FTP}");
+    let dir = made_once(&name, |draft| npm(draft, &format!("basic-ftp@{BASIC_FTP}")))?;
     Ok(dir.join("node_modules"))
+}
+
+/// The directory of the package v86, the emulator.
+///
+/// # Errors
+/// As of [`twisted`].
+pub fn v86() -> Result<PathBuf> {
+    let dir = made_once(&format!("v86-{V86}"), |draft| npm(draft, &format!("v86@{V86}")))?;
+    Ok(dir.join("node_modules/v86"))
+}
+
+/// The command that fills `draft` with a package of npm's.
+fn npm(draft: &Path, package: &str) -> Result<Command> {
+    packages::ensure(packages::NPM)?;
+    let mut npm = process::command(process::find("npm").context("npm is not installed")?);
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--loglevel=error"]);
+    npm.args(["--fetch-retries=2", "--fetch-timeout=30000", "--prefix"]).arg(draft).arg(package);
+    Ok(npm)
 }
 
 /// The directory called `name`, filled by a command if it is not there yet. It gets its name when it is

@@ -33,5 +33,8 @@ pub const DOSBOX: Need = packages::DOSBOX;
 /// A second BIOS and disk model.
 pub const BOCHS: &[Need] = &[packages::BOCHS, packages::BOCHS_BIOS, packages::BOCHS_VGA];
 
+/// v86 is a package of Node's.
+pub const NODE: &[Need] = packages::NPM;
+
 /// What the tests drive the server with, and a disassembler for the instruction gate.
 pub const TEST_TOOLS: &[Need] = packages::TEST_TOOLS;

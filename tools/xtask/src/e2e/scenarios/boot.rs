@@ -8,15 +8,18 @@ use super::super::clients::{curl, url};
 use super::super::guest::{CONFIG, Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
-use crate::emulator::{Emulator, Machine};
+use crate::emulator::{Adapter, Emulator, Machine};
+use crate::floppy::FloppySize;
 use crate::run::READY;
+use crate::setup;
 
 pub fn all() -> Vec<Scenario> {
     let mut all = vec![Scenario::new("boot to READY within 5 s", in_time)];
-    let machines = [
+    let machines: [(&str, Machine, &'static str, &'static str); 7] = [
         ("isapc, 486", Machine::Isapc, "486", "ne2k_isa"),
         ("pc, pentium", Machine::Pc, "pentium", "ne2k_isa"),
         ("pc, pentium3", Machine::Pc, "pentium3", "ne2k_isa"),
+        ("pc, QEMU's newest CPU", Machine::Pc, "max", "ne2k_isa"),
         ("pc, 486, ne2k_pci", Machine::Pc, "486", "ne2k_pci"),
         ("pc, 486, rtl8139", Machine::Pc, "486", "rtl8139"),
         ("pc, 486, pcnet", Machine::Pc, "486", "pcnet"),
@@ -26,20 +29,88 @@ pub fn all() -> Vec<Scenario> {
             up_and_down(stage, name, &Setup { machine, cpu, nic, ..Setup::with_disks(&[DISK])? })
         }));
     }
-    // Cards that the user names; the NE2000's interrupt ends the CPU's HLT then.
-    let named = [("ne2000 300 9", "ne2k_isa"), ("rtl8139", "rtl8139"), ("pcnet", "pcnet")];
-    for (wanted, nic) in named {
-        let name = format!("boot with FTPSRV_NIC {wanted}");
-        all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
-            let config = format!("{CONFIG}FTPSRV_NIC {wanted}\r\n");
-            up_and_down(stage, name, &Setup { config, nic, ..Setup::with_disks(&[DISK])? })
-        }));
-    }
     all.push(Scenario::new("boot from a hard disk", |stage: &Stage, name: &str| {
         up_and_down(stage, name, &Setup { from_disk: true, ..Setup::with_disks(&[])? })
     }));
+    for size in FloppySize::ALL {
+        let name = format!("boot from a floppy of {} KB", size.name());
+        all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
+            from_a_floppy(stage, name, size)
+        }));
+    }
     all.push(Scenario::new("a true 386 over a serial line", over_a_serial_line));
+    for (adapter, shown) in
+        [(Adapter::Ega, "EGA"), (Adapter::Cga, "CGA"), (Adapter::Hercules, "MDA")]
+    {
+        all.push(Scenario::new(format!("boot with {shown}"), move |stage: &Stage, name: &str| {
+            with_display(stage, name, adapter, shown)
+        }));
+    }
+    all.push(Scenario::new("no display, a terminal on COM1", without_display));
+    all.push(Scenario::new("boot in v86", under_node));
     all
+}
+
+/// All of the kernel is read over FTP from the floppy that it was booted from, and a file written to it.
+fn from_a_floppy(stage: &Stage, name: &str, size: FloppySize) -> Result<()> {
+    let setup = Setup { floppy: size, ..Setup::with_disks(&[])? };
+    let mut guest = Guest::boot(stage, name, &setup, |_, _| Ok(()))?;
+    curl(&guest, &["-o", "kernel", &url(&guest, "/drive_a/ftpsrv.sys")])?;
+    let kernel = std::fs::read(guest.dir().join("kernel"))?;
+    ensure!(kernel == stage.kernel.flat, "FTPSRV.SYS differs: {} bytes", kernel.len());
+    let file = files::make(guest.dir(), "up.bin", 30_001, 1)?;
+    curl(&guest, &["-T", "up.bin", &url(&guest, "/drive_a/up.bin")])?;
+    let floppy = guest.floppy();
+    guest.disks.push(floppy);
+    guest.switch_off()?;
+    guest.same_on_disk("/UP.BIN", &std::fs::read(file)?)?;
+    guest.finish()
+}
+
+/// DOSBox has the older adapters; the serial line carries text until SLIP takes it.
+fn with_display(stage: &Stage, name: &str, adapter: Adapter, shown: &str) -> Result<()> {
+    let setup =
+        Setup { emulator: Emulator::Dosbox, adapter, nic: "slip", ..Setup::with_disks(&[DISK])? };
+    let guest = Guest::start(stage, name, &setup, directories)?;
+    let limit = Duration::from_secs(60);
+    let display = format!("Display: {shown}");
+    guest.expect(&display, |line| line.ends_with(&display), limit)?;
+    guest.expect(READY, |line| line.starts_with(READY), limit)?;
+    guest.finish()
+}
+
+/// Without a display, a terminal on COM1 shows the pages and takes the keys.
+fn without_display(stage: &Stage, name: &str) -> Result<()> {
+    let config = format!("{CONFIG}FTPSRV_CONSOLE serial\r\n");
+    let setup = Setup { adapter: Adapter::None, config, ..Setup::with_disks(&[DISK])? };
+    let mut guest = Guest::start(stage, name, &setup, directories)?;
+    let limit = Duration::from_secs(40);
+    guest.expect("no display", |line| line.ends_with("Display: none"), limit)?;
+    guest.expect(READY, |line| line.starts_with(READY), limit)?;
+    let keys: [(&[u8], &str); 4] = [
+        (b"\x1bh", "Alt-U        Who is logged in"),
+        (b"\x1bu", "Nobody is logged in."),
+        (b"\x1bs", "Logins      0, failed 0"),
+        (b"\x03", "FTPSRV ENDED. All files are closed"),
+    ];
+    for (key, answer) in keys {
+        guest.type_on_serial(key)?;
+        guest.expect(answer, |line| line.contains(answer), limit)?;
+    }
+    guest.finish()
+}
+
+/// v86's card is an RTL8029's clone; it does not write its disk back.
+fn under_node(stage: &Stage, name: &str) -> Result<()> {
+    setup::clients::v86()?;
+    let setup = Setup { emulator: Emulator::V86, nic: "ne2k_pci", ..Setup::with_disks(&[DISK])? };
+    let guest = Guest::boot(stage, name, &setup, directories)?;
+    let file = files::make(guest.dir(), "up.bin", 100_001, 1)?;
+    let at = url(&guest, "/drive_c/up.bin");
+    curl(&guest, &["-T", "up.bin", &at])?;
+    curl(&guest, &["-o", "down.bin", &at])?;
+    files::same(&file, &guest.dir().join("down.bin"))?;
+    guest.finish()
 }
 
 /// DOSBox's 386 raises #UD on what a 386 lacks; its COM1 is the network.

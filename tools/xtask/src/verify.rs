@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::bench::instructions;
 use crate::kernel::Kernel;
 use crate::setup::Toolchain;
 use crate::{e2e, gate, kernel, process, setup, workspace};
@@ -28,6 +29,8 @@ enum Part {
     Unit,
     /// The kernel's build, its instructions and its size
     Kernel,
+    /// Instructions that the server spends on a byte
+    Instructions,
     /// FTP clients against the kernel in QEMU
     E2e,
 }
@@ -99,6 +102,9 @@ impl Options {
         if wants(Part::Unit) {
             total.add(unit(self.filter.as_deref())?);
         }
+        if wants(Part::Instructions) && !named {
+            total.count("instructions: a byte's, by layer", instructions());
+        }
         if let Some(toolchain) = &toolchain {
             let built = kernel::build(&workspace::root(), toolchain.cargo());
             if wants(Part::Kernel) && !named {
@@ -126,6 +132,12 @@ impl Options {
     }
 }
 
+fn instructions() -> Result<()> {
+    let transfers = instructions::count()?;
+    print!("{}", instructions::table(&transfers, 0));
+    instructions::check(&transfers)
+}
+
 fn kernel_gates(toolchain: &Toolchain, built: &Result<Kernel>) -> Tally {
     let mut tally = Tally::default();
     if let Ok(kernel) = built {
@@ -136,7 +148,7 @@ fn kernel_gates(toolchain: &Toolchain, built: &Result<Kernel>) -> Tally {
 }
 
 /// The cargo that runs us, on the toolchain that the user chose.
-fn host_cargo() -> Command {
+pub fn host_cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = process::command(cargo);
     if let Some(pinned) = std::env::var_os("RUSTUP_TOOLCHAIN") {

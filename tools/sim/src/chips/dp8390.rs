@@ -190,6 +190,23 @@ impl Dp8390 {
         self.isr |= 0x04;
     }
 
+    /// Whether the ring takes a frame of that length (without FCS) and does not overflow.
+    pub fn has_room(&self, length: usize) -> bool {
+        self.page_after(length).is_some()
+    }
+
+    /// The page after a frame of that length that begins at CURR; `None` when the ring overflows.
+    fn page_after(&self, length: usize) -> Option<u8> {
+        let mut following = self.current();
+        for _ in 0..(length + 8).div_ceil(256) {
+            following = self.next_page(following);
+            if following == self.pages[0][3] {
+                return None;
+            }
+        }
+        Some(following)
+    }
+
     fn command(&mut self, value: u8) {
         let was_running = self.running();
         self.cr = (value & !TXP) | (self.cr & TXP);
@@ -376,21 +393,16 @@ impl Station for Dp8390 {
             return false;
         }
         let count = frame.len() + 4;
-        let boundary = self.pages[0][3];
         let first = self.current();
-        let mut following = first;
-        for _ in 0..(count + 4).div_ceil(256) {
-            following = self.next_page(following);
-            if following == boundary {
-                self.isr |= OVW;
-                self.overflows += 1;
-                self.dropped += 1;
-                self.deaf = true;
-                self.stopped_well = false;
-                self.started_in_loopback = false;
-                return false;
-            }
-        }
+        let Some(following) = self.page_after(frame.len()) else {
+            self.isr |= OVW;
+            self.overflows += 1;
+            self.dropped += 1;
+            self.deaf = true;
+            self.stopped_well = false;
+            self.started_in_loopback = false;
+            return false;
+        };
         let stored = [0x01, following, count as u8, (count >> 8) as u8].into_iter();
         let mut address = u16::from(first) << 8;
         for byte in stored.chain(frame.iter().copied()).chain([0xFC; 4]) {

@@ -3,7 +3,9 @@
 //! QEMU, ne2k_isa, CPU 486, an IDE disk with FAT16; as fast as the host runs it, and capped at 7.8 MIPS, a
 //! fast 386. Every download is compared with what was uploaded.
 
+mod callgrind;
 mod ftp;
+pub mod instructions;
 mod report;
 
 use std::fs;
@@ -41,11 +43,20 @@ pub struct Options {
     /// Times that each thing is measured
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
+    /// Count the instructions that a byte takes, on simulated hardware, instead
+    #[arg(long)]
+    instructions: bool,
+    /// With --instructions: show so many functions that take most
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    top: usize,
 }
 
 impl Options {
     /// Measures, prints, writes.
     pub fn run(&self) -> Result<()> {
+        if self.instructions {
+            return self.count_instructions();
+        }
         setup::programs(&[setup::QEMU])?;
         setup::programs(setup::DISK_TOOLS)?;
         let stage = Stage::set(&image::build_kernel()?, "bench")?;
@@ -67,6 +78,17 @@ impl Options {
             fs::write(file, report::chart(&sections))?;
         }
         Ok(())
+    }
+}
+
+impl Options {
+    fn count_instructions(&self) -> Result<()> {
+        let transfers = instructions::count()?;
+        print!("{}", instructions::table(&transfers, self.top));
+        if let Some(file) = &self.json {
+            fs::write(file, format!("{:#}\n", instructions::json(&transfers)))?;
+        }
+        instructions::check(&transfers)
     }
 }
 

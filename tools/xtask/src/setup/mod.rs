@@ -36,5 +36,8 @@ pub const BOCHS: &[Need] = &[packages::BOCHS, packages::BOCHS_BIOS, packages::BO
 /// v86 is a package of Node's.
 pub const NODE: &[Need] = packages::NPM;
 
+/// Counts the instructions of a program.
+pub const VALGRIND: Need = packages::VALGRIND;
+
 /// What the tests drive the server with, and a disassembler for the instruction gate.
 pub const TEST_TOOLS: &[Need] = packages::TEST_TOOLS;

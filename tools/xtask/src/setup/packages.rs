@@ -45,6 +45,7 @@ pub const QEMU: Need = Need {
 };
 pub const DOSFSTOOLS: Need = need(&["mkfs.fat"], "dosfstools");
 pub const MTOOLS: Need = need(&["mcopy"], "mtools");
+pub const VALGRIND: Need = need(&["valgrind"], "valgrind");
 pub const DOSBOX: Need = need(&["dosbox"], "dosbox");
 pub const BOCHS: Need = need(&["bochs"], "bochs");
 pub const BOCHS_BIOS: Need = need(

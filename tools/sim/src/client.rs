@@ -293,6 +293,11 @@ impl Host {
         self.stream(connection).paused = paused;
     }
 
+    /// Sends full segments only while any is unacknowledged (RFC 896), as hosts do with a file.
+    pub fn fill_segments(&mut self, connection: Connection) {
+        self.socket(connection).set_nagle_enabled(true);
+    }
+
     /// Sends FIN once all is sent.
     pub fn close(&mut self, connection: Connection) {
         self.stream(connection).closing = true;

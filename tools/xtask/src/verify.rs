@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::bench::instructions;
+use crate::bench::{instructions, transfer};
 use crate::kernel::Kernel;
 use crate::setup::Toolchain;
 use crate::{e2e, gate, kernel, process, setup, workspace};
@@ -134,7 +134,7 @@ impl Options {
 
 fn instructions() -> Result<()> {
     let transfers = instructions::count()?;
-    print!("{}", instructions::table(&transfers, 0));
+    print!("{}", transfer::table(&transfers, Some(instructions::ceiling), 0));
     instructions::check(&transfers)
 }
 

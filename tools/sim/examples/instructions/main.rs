@@ -19,6 +19,8 @@ use sim::network::Network;
 const LENGTH: usize = 1 << 20;
 /// Turns of the server in a millisecond: about what a 386 does while it serves a file.
 const TURNS: u64 = 2;
+/// Turns in which the server has long looked through its volume.
+const SURVEY: u32 = 3_000;
 /// Turns that anything may take.
 const LIMIT: u64 = 200_000;
 
@@ -89,6 +91,10 @@ impl Rig {
 
     fn login(&mut self) -> Connection {
         self.until("READY", |rig| rig.pc.panel.serial().contains("FTPSRV READY"));
+        // The server looks its volume through first, which is no transfer's work.
+        for _ in 0..SURVEY {
+            self.turn();
+        }
         let control = self.host.connect(SocketAddrV4::new(SERVER, 21));
         self.reply(control, "220");
         self.command(control, "USER tester", "331");
@@ -118,6 +124,7 @@ impl Rig {
     fn store(&mut self, control: Connection, name: &str, content: &[u8]) {
         let data = self.passive(control);
         self.command(control, &format!("STOR {name}"), "150");
+        self.host.fill_segments(data);
         self.host.send(data, content);
         self.host.close(data);
         self.reply(control, "226");

@@ -31,8 +31,9 @@ use crate::counter::outside;
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
 
-/// 16 MB, FAT16.
-const SECTORS: u32 = 32_768;
+/// 32 MB, FAT16 with clusters of 4 KB, as larger disks have them.
+const SECTORS: u32 = 65_536;
+const FORMAT: [&str; 4] = ["-F", "16", "-s", "8"];
 /// As the kernel divides 4 MB.
 const CACHE: usize = 64 * 1024;
 const CARD_PORT: u16 = 0x300;
@@ -151,7 +152,8 @@ impl Disks for IdeDisk {
 
     fn info(&self, _: DiskId) -> Option<DiskInfo> {
         let sectors = self.0.identity(0)?.sectors;
-        Some(DiskInfo { kind: DiskKind::Hard, sectors, access: Access::Ata, bios_number: 0x80 })
+        let (kind, access) = (DiskKind::Hard, Access::Ata);
+        Some(DiskInfo { kind, sectors, capacity: sectors, access, bios_number: 0x80 })
     }
 
     fn read(&mut self, _: DiskId, lba: Lba, buffer: &mut [u8]) -> Result<(), DiskError> {
@@ -297,7 +299,7 @@ fn medium(content: &[u8]) -> sim::disk::Medium {
         ("FTPPASS.TXT", PASSWORDS.as_bytes()),
         ("DOWN.BIN", content),
     ];
-    files.iter().fold(mkfs(SECTORS, &["-F", "16"]), |medium, (name, bytes)| {
+    files.iter().fold(mkfs(SECTORS, &FORMAT), |medium, (name, bytes)| {
         let file = TempFile::new();
         std::fs::write(file.path(), bytes).expect("a file");
         let path = file.path().to_str().expect("a path");

@@ -44,7 +44,7 @@ fn conf(pc: &Pc, port: u16) -> Result<String> {
     let cycles = match pc.speed {
         Speed::Full => "max".to_owned(),
         // Thousands of instructions a millisecond.
-        Speed::Shift(shift) => format!("fixed {}", 1_000_000 >> shift),
+        Speed::Shift(shift) | Speed::Stepped(shift) => format!("fixed {}", 1_000_000 >> shift),
     };
     let machine = match pc.adapter {
         Adapter::Vga => "vgaonly",

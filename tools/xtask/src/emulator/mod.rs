@@ -45,6 +45,8 @@ pub enum Speed {
     Full,
     /// Millions of instructions a second: 1000 / 2^shift.
     Shift(u8),
+    /// As many instructions to a second of the guest, which takes as long as it takes.
+    Stepped(u8),
 }
 
 impl std::str::FromStr for Speed {

@@ -36,8 +36,10 @@ pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     line.words(&["-monitor", "none", "-parallel", "none"]);
     line.serial(pc.serial_log.as_deref());
     line.network(pc)?;
-    if let Speed::Shift(shift) = pc.speed {
-        line.words(&["-icount", &format!("shift={shift},align=on")]);
+    match pc.speed {
+        Speed::Full => (),
+        Speed::Shift(shift) => line.words(&["-icount", &format!("shift={shift},align=on")]),
+        Speed::Stepped(shift) => line.words(&["-icount", &format!("shift={shift}")]),
     }
     if let Some(socket) = &pc.control {
         line.word("-qmp");

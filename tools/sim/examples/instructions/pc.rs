@@ -168,6 +168,11 @@ impl Disks for IdeDisk {
         self.0.flush(0)
     }
 
+    /// Its commands take no time.
+    fn clock(&self) -> u32 {
+        0
+    }
+
     fn changed(&mut self, _: DiskId) -> bool {
         false
     }

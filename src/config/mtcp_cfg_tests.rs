@@ -149,8 +149,8 @@ fn wrong_values_are_named_with_what_would_be_right() {
         ("FTPSRV_CONSOLE com9", "it must be screen or serial"),
         ("FTPSRV_NIC ne2000 \x1b[2J", "FTPSRV_NIC ne2000 ?[2J: it must be plain text"),
         (
-            "FTPSRV_NIC 3c509 300",
-            "FTPSRV_NIC 3c509 300: it must be ne2000, rtl8029, rtl8139 or pcnet",
+            "FTPSRV_NIC 3c905 300",
+            "FTPSRV_NIC 3c905 300: it must be ne2000, 3c509, rtl8029, rtl8139 or pcnet",
         ),
         ("IPADDR 10.0.0.1", "IPADDR 10.0.0.1 needs a netmask. Add a line like NETMASK"),
         ("IPADDR 10.0.0.0\nNETMASK 255.255.255.0", "is the network itself"),

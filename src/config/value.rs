@@ -161,11 +161,11 @@ pub(super) fn host_name(text: &[u8]) -> Result<heapless::String<32>, BadValue> {
 
 /// A network card's driver, perhaps with its parameters, which the driver looks at.
 pub(super) fn card(text: &[u8]) -> Result<heapless::String<32>, BadValue> {
-    let drivers = ["ne2000", "ne1000", "rtl8029", "rtl8139", "pcnet", "slip"];
+    let drivers = ["ne2000", "ne1000", "3c509", "rtl8029", "rtl8139", "pcnet", "slip"];
     let first = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     if !drivers.iter().any(|driver| first.eq_ignore_ascii_case(driver.as_bytes())) {
         return Err(BadValue::Expected(
-            "ne2000, rtl8029, rtl8139 or pcnet, perhaps with port and IRQ (ne2000 300 10), or slip com1 115200",
+            "ne2000, 3c509, rtl8029, rtl8139 or pcnet, perhaps with port and IRQ (ne2000 300 10), or slip com1 115200",
         ));
     }
     string(text)

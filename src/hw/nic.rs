@@ -40,6 +40,11 @@ const NAMES: [(&str, Driver); 6] = [
     ("3c509", Driver::EtherLink3),
 ];
 
+/// The drivers that FTPSRV_NIC may name, besides the serial line.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}
+
 /// Cards on PCI: device number in the high word, vendor in the low one.
 const PCI_CARDS: [(u32, Driver); 16] = [
     (0x8029_10EC, Driver::Rtl8029),

@@ -182,3 +182,13 @@ fn a_missing_motd_is_a_warning() {
     contains_all(&rig.panel.serial(), &["Warning", "A:\\NONE.TXT", "FTPSRV_MOTD_FILE"]);
     rig.login(0);
 }
+
+/// The configuration names the drivers before there is one.
+#[test]
+fn every_driver_can_be_asked_for_in_mtcp_cfg() {
+    for name in ftpsrv::hw::nic::names().chain(["slip"]) {
+        let text = format!("FTPSRV_PASSWORD_FILE A:\\P.TXT\nFTPSRV_NIC {name}\n");
+        let settings = ftpsrv::config::Settings::parse(text.as_bytes(), "MTCP.CFG", &mut |_| {});
+        assert_eq!(settings.unwrap().nic.as_str(), name);
+    }
+}

@@ -63,6 +63,21 @@ fn a_client_that_died_in_a_download_loses_its_slot_long_before_the_session_time(
 }
 
 #[test]
+fn a_client_that_died_while_it_read_nothing_loses_its_slot_as_an_idle_one_does() {
+    let mut rig = Boot::new().set("FTPSRV_SESSION_TIMEOUT", "7200").start();
+    let ftp = rig.login(0);
+    assert!(rig.put(ftp, "STOR BIG.DAT", &vec![7; 300_000]).starts_with("226"));
+    let data = rig.ask(ftp, "RETR BIG.DAT");
+    rig.hosts[0].pause(data, true);
+    assert!(rig.reply(ftp).starts_with("150"));
+    // As long as it lives it may pause.
+    rig.doze(600_000);
+    assert_eq!(rig.active(), 1);
+    rig.hosts[0].set_connected(false);
+    until_free(&mut rig, 45_500);
+}
+
+#[test]
 fn a_client_that_died_in_an_upload_loses_its_slot_and_its_file_stays() {
     let mut rig = Boot::new().set("FTPSRV_SESSION_TIMEOUT", "7200").start();
     let ftp = rig.login(0);

@@ -1,12 +1,13 @@
 //! What sessions do to one another: many at once, and ones that vanish.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
 use super::super::clients::{PASSWORD, USER, client, curl, python, url};
 use super::super::guest::{Guest, Setup};
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario::new("active mode", active),
         Scenario::new("ten clients, and a 421 for the eleventh", slots),
         Scenario::new("a client killed in the middle of an upload", vanish),
+        Scenario::new("a cable pulled in the middle of an upload", pulled),
         Scenario::new("ten clients transfer at once", parallel),
         Scenario::new("anonymous stays in its sandbox", anonymous),
         Scenario::new("commands in any split", split),
@@ -60,6 +62,67 @@ fn vanish(stage: &Stage, name: &str) -> Result<()> {
     curl(&guest, &["-o", "down.bin", &at])?;
     files::same(&file, &guest.dir().join("down.bin"))?;
     guest.finish()
+}
+
+/// A client in an upload and an idle one, who are there no more from one moment to the next.
+fn pulled(stage: &Stage, name: &str) -> Result<()> {
+    let guest = boot(stage, name)?;
+    let mut uploading = Session::login(&guest)?;
+    let _idle = Session::login(&guest)?;
+    let mut data = uploading.upload("/drive_c/part.bin")?;
+    data.write_all(&files::bytes(100_000, 3))?;
+    thread::sleep(Duration::from_secs(3));
+    let link = |up: bool| guest.qmp()?.command("set_link", json!({ "name": "net0", "up": up }));
+    link(false)?;
+    let start = Instant::now();
+    // With seconds to spare for a loaded machine.
+    for (what, seconds) in [("broken off", 25), ("disconnected", 35), ("disconnected", 55)] {
+        let limit = Duration::from_secs(seconds).saturating_sub(start.elapsed());
+        guest.expect(what, |line| line.contains(what), limit)?;
+    }
+    link(true)?;
+    let size = curl(&guest, &["-I", &url(&guest, "/drive_c/part.bin")])?;
+    ensure!(size.contains("Content-Length: 100000"), "what was stored is told as {size:?}");
+    guest.finish()
+}
+
+/// A session by hand: it does nothing unless told.
+struct Session {
+    control: BufReader<TcpStream>,
+}
+
+impl Session {
+    fn login(guest: &Guest) -> Result<Session> {
+        let stream = TcpStream::connect(("127.0.0.1", guest.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut session = Session { control: BufReader::new(stream) };
+        session.reply("220")?;
+        session.command(&format!("USER {USER}"), "331")?;
+        session.command(&format!("PASS {PASSWORD}"), "230")?;
+        session.command("TYPE I", "200")?;
+        Ok(session)
+    }
+
+    fn reply(&mut self, code: &str) -> Result<String> {
+        let mut line = String::new();
+        self.control.read_line(&mut line)?;
+        ensure!(line.starts_with(code), "{line:?} instead of {code}");
+        Ok(line)
+    }
+
+    fn command(&mut self, command: &str, code: &str) -> Result<String> {
+        self.control.get_mut().write_all(format!("{command}\r\n").as_bytes())?;
+        self.reply(code)
+    }
+
+    /// An upload's data connection.
+    fn upload(&mut self, path: &str) -> Result<TcpStream> {
+        let reply = self.command("EPSV", "229")?;
+        let port = reply.split('|').nth(3).context("no port")?.parse::<u16>()?;
+        let data = TcpStream::connect(("127.0.0.1", port))?;
+        self.command(&format!("STOR {path}"), "150")?;
+        Ok(data)
+    }
 }
 
 fn parallel(stage: &Stage, name: &str) -> Result<()> {

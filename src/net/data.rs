@@ -235,6 +235,8 @@ impl<'a> DataPool<'a> {
             let buffers = (receive.next().unwrap_or_default(), send.next().unwrap_or_default());
             let mut socket =
                 Socket::new(SocketBuffer::new(buffers.0), SocketBuffer::new(buffers.1));
+            // What is sent comes in pieces of half the buffer, of which the last part must not wait.
+            socket.set_nagle_enabled(false);
             // An upload's speed is its window over this delay.
             socket.set_ack_delay(None);
             let handle = set.add(socket);

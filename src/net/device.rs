@@ -1,6 +1,6 @@
-//! smoltcp's `Device` over a [`Nic`]: one buffer each way, and IP and TCP checksums on the way out.
+//! smoltcp's `Device` over a [`Nic`]: one buffer each way.
 //!
-//! May call `nic`, `packet`, `checksum`. A frame is fetched first and judged by the stack; only then does
+//! May call `nic`, `packet`, `sender`. A frame is fetched first and judged by the stack; only then does
 //! smoltcp see it through `receive`. A frame that the card cannot take at once waits in the buffer, and
 //! on Ethernet nothing is received until it is gone, a millisecond later: no answer is lost to a busy
 //! transmitter. A serial line is busy for seconds, and has to be read all the time: there a later answer
@@ -11,85 +11,19 @@ use smoltcp::phy::{
 };
 use smoltcp::time::Instant;
 
-use super::checksum;
-use super::nic::{Class, Nic, SendError};
-use super::packet::ETHERNET_HEADER;
+use super::nic::{Class, Nic};
+use super::packet::{self, ETHERNET_HEADER};
+use super::sender::{MSS, Sender};
 use crate::memory::{Memory, OutOfMemory};
 
 /// What [`Nic::receive`] wants of its buffer.
 const FRAME: usize = 1536;
 /// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits.
 const HELD: usize = 64;
-/// A full segment on Ethernet.
-const MSS: usize = 1460;
-
-/// The outgoing half: the card, and the frame that waits for it.
-struct Sender<'a> {
-    nic: &'a mut (dyn Nic + 'a),
-    buffer: &'a mut [u8],
-    /// Length of the frame in `buffer` that is still to be sent; 0: none.
-    waiting: usize,
-    sent: usize,
-    header: usize,
-    /// The port of the control connections, whose windows are left alone.
-    control: u16,
-    /// Largest window that a data connection announces.
-    window: u16,
-}
-
-impl Sender<'_> {
-    /// Moves a waiting frame on; whether the buffer is free then.
-    fn flush(&mut self) -> bool {
-        let Some(frame) = self.buffer.get(..self.waiting).filter(|frame| !frame.is_empty()) else {
-            return true;
-        };
-        // A frame that the card refuses for good is TCP's to send again.
-        if self.nic.send(frame) == Err(SendError::Busy) {
-            return false;
-        }
-        self.waiting = 0;
-        self.sent += 1;
-        true
-    }
-
-    /// Completes the packet in the first `length` bytes, and sends it.
-    fn dispatch(&mut self, length: usize) {
-        let (control, window) = (self.control, self.window);
-        if let Some(frame) = self.buffer.get_mut(..length) {
-            complete(frame, self.header, control, window);
-        }
-        self.waiting = length;
-        self.flush();
-    }
-}
-
-/// Fills in the checksums of an IPv4 packet, and lowers the window that a data connection announces to
-/// `most`. `frame` was made by smoltcp: IPv4 headers have 20 bytes, and checksums are zero.
-fn complete(frame: &mut [u8], header: usize, control: u16, most: u16) {
-    if header != 0 && frame.get(12..14) != Some(&[0x08, 0x00]) {
-        return;
-    }
-    let Some((ip, segment)) =
-        frame.get_mut(header..).and_then(|ip| ip.split_first_chunk_mut::<20>())
-    else {
-        return;
-    };
-    [ip[10], ip[11]] = [0; 2];
-    [ip[10], ip[11]] = (!checksum::fold(checksum::add(0, ip))).to_le_bytes();
-    let [.., protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
-    if protocol != 6 {
-        return;
-    }
-    let Some(tcp) = segment.first_chunk_mut::<20>() else { return };
-    if [tcp[0], tcp[1]] != control.to_be_bytes() && u16::from_be_bytes([tcp[14], tcp[15]]) > most {
-        [tcp[14], tcp[15]] = most.to_be_bytes();
-    }
-    [tcp[16], tcp[17]] = [0; 2];
-    let sum = !checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], segment);
-    if let Some(field) = segment.get_mut(16..18) {
-        field.copy_from_slice(&sum.to_le_bytes());
-    }
-}
+/// Headers of a TCP segment's packet.
+const HEADERS: usize = 40;
+/// Segments that smoltcp hands over in one packet, at most: half of a large send buffer in two goes.
+const MOST_SEGMENTS: usize = 3;
 
 /// A card with its buffers.
 pub(super) struct NicDevice<'a> {
@@ -102,17 +36,21 @@ pub(super) struct NicDevice<'a> {
     /// smoltcp is to see the frame that was held back.
     shows_held: bool,
     medium: Medium,
-    /// Largest IP packet.
+    /// Largest IP packet that smoltcp may make; the sender cuts those that the medium does not take.
     mtu: usize,
+    /// Segments in it.
+    segments: usize,
     burst: usize,
 }
 
 impl<'a> NicDevice<'a> {
-    /// `mtu` is the largest IP packet; the card's own limit and 576 to 1500 (RFC 791) bound it.
+    /// `mtu` is the largest IP packet; the card's own limit and 576 to 1500 (RFC 791) bound it. Data
+    /// connections send pieces of `piece` bytes.
     pub(super) fn new<M: Memory<'a>>(
         nic: &'a mut (dyn Nic + 'a),
         mtu: u16,
         control: u16,
+        piece: usize,
         memory: &mut M,
     ) -> Result<NicDevice<'a>, OutOfMemory> {
         let info = nic.info();
@@ -120,41 +58,38 @@ impl<'a> NicDevice<'a> {
             Class::Ethernet => (Medium::Ethernet, ETHERNET_HEADER),
             Class::Slip => (Medium::Ip, 0),
         };
-        let mut buffer = || -> Result<&'a mut [u8], OutOfMemory> {
-            let bytes = memory.bytes("network frames", FRAME + 4)?;
+        let mtu = usize::from(mtu.min(info.mtu).clamp(576, 1500));
+        let full = info.class == Class::Ethernet && mtu == HEADERS + MSS;
+        let segments = if full { piece.div_ceil(MSS).clamp(1, MOST_SEGMENTS) } else { 1 };
+        let mtu = mtu + (segments - 1) * MSS;
+        let mut buffer = |size: usize| -> Result<&'a mut [u8], OutOfMemory> {
+            let bytes = memory.bytes("network frames", size + 4)?;
             // IP headers, and with them TCP's data, begin at a multiple of 4: a 386 reads and sums
             // unaligned words at half speed.
             let skip = (bytes.as_ptr() as usize).wrapping_add(header).wrapping_neg() % 4;
             Ok(bytes.get_mut(skip..).unwrap_or_default())
         };
         Ok(NicDevice {
-            buffer: buffer()?,
-            sender: Sender {
-                buffer: buffer()?,
-                nic,
-                waiting: 0,
-                sent: 0,
-                header,
-                control,
-                window: u16::MAX,
-            },
+            buffer: buffer(FRAME)?,
+            sender: Sender::new(nic, buffer(FRAME.max(header + mtu))?, header, control),
+            mtu,
+            segments,
             fetched: 0,
             held: ([0; HELD], 0),
             shows_held: false,
             medium,
-            mtu: usize::from(mtu.min(info.mtu).clamp(576, 1500)),
             burst: usize::from(info.receive_frames.max(1)),
         })
     }
 
     /// The card.
     pub(super) fn nic(&self) -> &dyn Nic {
-        self.sender.nic
+        self.sender.card()
     }
 
     /// Whether a frame could be sent now.
     pub(super) fn is_ready(&mut self) -> bool {
-        self.sender.flush() && self.sender.nic.can_send()
+        self.sender.flush() && self.sender.nic().can_send()
     }
 
     /// Takes the next frame from the card; `None` when there is none, or when the answer to an earlier one
@@ -164,7 +99,7 @@ impl<'a> NicDevice<'a> {
         if !self.sender.flush() && self.medium == Medium::Ethernet {
             return None;
         }
-        self.fetched = self.sender.nic.receive(self.buffer)?;
+        self.fetched = self.sender.nic().receive(self.buffer)?;
         self.buffer.get(..self.fetched)
     }
 
@@ -194,16 +129,29 @@ impl<'a> NicDevice<'a> {
         (self.shows_held, self.fetched) = (false, fetched);
     }
 
+    /// Has smoltcp hand over several segments at once to the peer whose SYN was fetched, if he takes full
+    /// ones: the SYN that it sees says so.
+    pub(super) fn raise_mss(&mut self) {
+        let header = self.sender.header();
+        if let Some(packet) = self.buffer.get_mut(header..self.fetched)
+            && let Some(mss) = packet::tcp_options(packet).and_then(packet::maximum_segment_size)
+            && usize::from(u16::from_be_bytes(*mss)) >= MSS
+            && let Ok(raised) = u16::try_from(self.segments * MSS)
+        {
+            *mss = raised.to_be_bytes();
+        }
+    }
+
     /// Divides the card's ring among so many connections on which data comes in: all that they announce
     /// together shall fit.
     pub(super) fn share_ring(&mut self, uploads: usize) {
         let frames = self.burst.checked_div(uploads).unwrap_or(self.burst).max(1);
-        self.sender.window = u16::try_from(frames * MSS).unwrap_or(u16::MAX);
+        self.sender.announce(u16::try_from(frames * MSS).unwrap_or(u16::MAX));
     }
 
     /// Frames sent since the last call.
     pub(super) fn take_sent(&mut self) -> usize {
-        core::mem::take(&mut self.sender.sent)
+        self.sender.take_sent()
     }
 }
 
@@ -229,12 +177,12 @@ impl<'a> Device for NicDevice<'a> {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut checksum = ChecksumCapabilities::default();
-        // `packet` has verified them, and `complete` makes them.
+        // `packet` has verified them, and `sender` makes them.
         checksum.tcp = Checksum::None;
         checksum.ipv4 = Checksum::None;
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = self.medium;
-        capabilities.max_transmission_unit = self.mtu + self.sender.header;
+        capabilities.max_transmission_unit = self.mtu + self.sender.header();
         capabilities.max_burst_size = Some(self.burst);
         capabilities.checksum = checksum;
         capabilities
@@ -250,13 +198,13 @@ impl RxToken for Received<'_> {
     }
 }
 
-/// Room for one frame.
+/// Room for one packet.
 pub(super) struct Room<'b, 'a>(&'b mut Sender<'a>);
 
 impl TxToken for Room<'_, '_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
         // smoltcp sends nothing longer than the MTU, for which there is always room.
-        let result = f(self.0.buffer.get_mut(..length).unwrap_or_default());
+        let result = f(self.0.room(length));
         self.0.dispatch(length);
         result
     }

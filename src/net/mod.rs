@@ -13,6 +13,7 @@ pub mod data;
 mod device;
 pub mod nic;
 pub mod packet;
+mod sender;
 pub mod stack;
 
 pub use address::{Address, AddressPlan, Event};

@@ -72,6 +72,11 @@ impl Segment {
         self.flags & (Self::SYN | Self::ACK) == Self::SYN
     }
 
+    /// Whether it begins a connection, or answers who did.
+    pub fn is_syn(&self) -> bool {
+        self.flags & Self::SYN != 0
+    }
+
     /// Whether it is nothing but an acknowledgement, which a later one makes superfluous.
     pub fn only_acknowledges(&self) -> bool {
         self.flags == Self::ACK && self.payload == 0
@@ -222,6 +227,32 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet
         return Err(Reject::Checksum);
     }
     Ok(Packet::Tcp(parsed))
+}
+
+/// The TCP options of an IPv4 packet.
+pub(super) fn tcp_options(packet: &mut [u8]) -> Option<&mut [u8]> {
+    let header = usize::from(packet.first()? & 15) * 4;
+    let segment = packet.get_mut(header..)?;
+    let length = usize::from(segment.get(12)? >> 4) * 4;
+    segment.get_mut(20..length)
+}
+
+/// The value of the MSS option (RFC 9293 section 3.2) among a segment's TCP options.
+pub(super) fn maximum_segment_size(mut options: &mut [u8]) -> Option<&mut [u8; 2]> {
+    const END: u8 = 0;
+    const NOTHING: u8 = 1;
+    const MSS: [u8; 2] = [2, 4];
+    loop {
+        match *options.first()? {
+            END => return None,
+            NOTHING => options = options.get_mut(1..)?,
+            _ if options.starts_with(&MSS) => return options.get_mut(2..)?.first_chunk_mut(),
+            _ => {
+                let length = usize::from(*options.get(1)?);
+                options = options.get_mut(length.max(2)..)?;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

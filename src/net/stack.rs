@@ -159,7 +159,8 @@ impl<'a> Stack<'a> {
         let (class, mut station) = (nic.info().class, nic.address());
         // A station address is unicast; a card whose PROM says otherwise still works without that bit.
         station[0] &= !1;
-        let mut device = NicDevice::new(nic, plan.mtu, plan.control_port, memory)?;
+        let mut device =
+            NicDevice::new(nic, plan.mtu, plan.control_port, plan.data_buffers.1 / 2, memory)?;
         let mut config = Config::new(match class {
             Class::Ethernet => HardwareAddress::Ethernet(EthernetAddress(station)),
             Class::Slip => HardwareAddress::Ip,
@@ -326,6 +327,9 @@ impl<'a> Stack<'a> {
     /// Gives the fetched frame to a data socket. A bare acknowledgement waits for the frame behind it: where
     /// that is one of the same connection which says more, TCP need not look at both.
     fn deliver_data(&mut self, index: usize, segment: Segment) {
+        if segment.is_syn() {
+            self.device.raise_mss();
+        }
         let only_acknowledges = segment.only_acknowledges() && self.device.can_hold();
         match self.held {
             Some((_, held)) if only_acknowledges && segment.is_ahead_of(&held) => {}

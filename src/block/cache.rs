@@ -245,6 +245,17 @@ impl<'a> Cache<'a> {
         if inside >= region.sectors {
             return Err(CacheError::Disk(DiskError::OutOfRange));
         }
+        // A chain's entries mostly lie in one sector, and are asked for one after the other.
+        let last = self.shares[class].last;
+        let recent = &self.lines[usize::from(last)];
+        let sector = lba.wrapping_sub(recent.base);
+        if recent.disk == region.disk
+            && recent.stamp == self.clock
+            && sector < width
+            && recent.valid >> sector & 1 != 0
+        {
+            return Ok(Slot { line: last, sector: sector as u8 });
+        }
         let base = lba - inside % width;
         let slot_in = |line| Slot { line, sector: (lba - base) as u8 };
         let line = match self.find(class, region.disk, base) {

@@ -76,6 +76,7 @@ impl DhcpServer {
 struct Wire {
     plug: Plug,
     medium: Medium,
+    mtu: usize,
     next: Option<Vec<u8>>,
 }
 
@@ -112,8 +113,8 @@ impl Device for Wire {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = self.medium;
-        capabilities.max_transmission_unit =
-            if self.medium == Medium::Ethernet { 1514 } else { 1500 };
+        let header = if self.medium == Medium::Ethernet { 14 } else { 0 };
+        capabilities.max_transmission_unit = self.mtu + header;
         capabilities.checksum.tcp = Checksum::Both;
         capabilities
     }
@@ -138,18 +139,23 @@ pub struct Host {
 impl Host {
     /// A host with address `ip` in a /24 on `network`, with a router at .1 should it need one.
     pub fn new(network: &Network, ip: Ipv4Addr) -> Host {
-        Host::on(network, ip, Medium::Ethernet)
+        Host::on(network, ip, Medium::Ethernet, 1500)
+    }
+
+    /// One that sends and takes IP packets of up to `mtu` bytes.
+    pub fn with_mtu(network: &Network, ip: Ipv4Addr, mtu: usize) -> Host {
+        Host::on(network, ip, Medium::Ethernet, mtu)
     }
 
     /// The other end of a SLIP line.
     pub fn slip(network: &Network, ip: Ipv4Addr) -> Host {
-        Host::on(network, ip, Medium::Ip)
+        Host::on(network, ip, Medium::Ip, 1500)
     }
 
-    fn on(network: &Network, ip: Ipv4Addr, medium: Medium) -> Host {
+    fn on(network: &Network, ip: Ipv4Addr, medium: Medium, mtu: usize) -> Host {
         let plug = network.attach(4096);
         let station = EthernetAddress([2, 0, 0, 0, ip.octets()[2], ip.octets()[3]]);
-        let mut wire = Wire { plug, medium, next: None };
+        let mut wire = Wire { plug, medium, mtu, next: None };
         let mut config = Config::new(match medium {
             Medium::Ethernet => HardwareAddress::Ethernet(station),
             Medium::Ip => HardwareAddress::Ip,

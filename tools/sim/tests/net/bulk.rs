@@ -1,8 +1,10 @@
 //! Files' worth of bytes, both ways, on a good wire and on bad ones: bit-identical or not at all.
 
-use crate::rig::{CLIENTS, PASSIVE, Rig, plan};
+use crate::rig::{ALICE, CLIENTS, PASSIVE, Rig, plan};
 use ftpsrv::net::DataState;
-use sim::network::{Faults, Random};
+use ftpsrv::net::Plan;
+use sim::client::Host;
+use sim::network::{Faults, Random, STATION};
 
 /// Sends `bytes` from data socket `slot` to Alice and closes; the milliseconds it took.
 fn download(rig: &mut Rig, slot: usize, bytes: &[u8], limit: u64) -> u64 {
@@ -108,4 +110,88 @@ fn clients_share_a_slow_card_evenly() {
     let (least, most) = (got.iter().min().unwrap(), got.iter().max().unwrap());
     assert!(least * 10 >= most * 9, "{got:?}");
     assert!(got.iter().sum::<usize>() > 1400 * 1400, "{got:?}");
+}
+
+/// The frames that the server has sent since `record`, from one of its ports.
+fn sent_from(rig: &Rig, port: u16) -> Vec<Vec<u8>> {
+    let recorded = rig.network.take_recorded();
+    let of_port = |frame: &Vec<u8>| {
+        frame[..6] != STATION && frame[12..14] == [8, 0] && frame[34..36] == port.to_be_bytes()
+    };
+    recorded.into_iter().map(|(_, frame)| frame).filter(of_port).collect()
+}
+
+fn length(frame: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([frame[16], frame[17]]))
+}
+
+#[test]
+fn what_is_handed_over_at_once_travels_in_full_segments() {
+    let bytes = Random::new(3).bytes(60_000);
+    let mut rig = Rig::with(&Plan { data_buffers: (16_384, 16_384), ..plan() }, |_| {});
+    rig.network.record();
+    download(&mut rig, 0, &bytes, 3_000);
+    let frames = sent_from(&rig, PASSIVE.port());
+    let full = frames.iter().filter(|frame| length(frame) == 1500).count();
+    assert!(full > 35, "{full} of {}", frames.len());
+    assert!(frames.iter().all(|frame| frame.len() <= 1514));
+    // Data comes in order, without gaps; FIN is with the last of it or behind.
+    let mut next = None;
+    for frame in frames.iter().filter(|frame| length(frame) > 40 && frame[47] & 2 == 0) {
+        let sequence = u32::from_be_bytes([frame[38], frame[39], frame[40], frame[41]]);
+        assert_eq!(sequence, next.unwrap_or(sequence));
+        next = Some(sequence.wrapping_add(length(frame) as u32 - 40));
+    }
+    let fins = frames.iter().filter(|frame| frame[47] & 1 != 0).count();
+    assert_eq!(fins, 1);
+}
+
+#[test]
+fn a_peer_with_small_segments_gets_small_ones() {
+    let bytes = Random::new(4).bytes(40_000);
+    let mut rig = Rig::new();
+    rig.alice = Host::with_mtu(&rig.network, ALICE, 576);
+    rig.network.record();
+    download(&mut rig, 0, &bytes, 5_000);
+    let frames = sent_from(&rig, PASSIVE.port());
+    assert!(frames.iter().all(|frame| length(frame) <= 576));
+    // Our own segments' size is what the medium takes.
+    let syn = frames.iter().find(|frame| frame[47] & 2 != 0).unwrap();
+    assert!(syn[54..].windows(4).any(|option| option == [2, 4, 0x05, 0xB4]), "{syn:x?}");
+}
+
+#[test]
+fn uploads_share_the_ring_of_the_card() {
+    let mut rig = Rig::with(&Plan { data_buffers: (32_768, 8192), ..plan() }, |_| {});
+    let mut connections = Vec::new();
+    for slot in 0..CLIENTS {
+        let port = PASSIVE.port() + slot as u16;
+        rig.stack.data(slot).unwrap().listen(port, rig.alice.ip()).unwrap();
+        let to = std::net::SocketAddrV4::new(*PASSIVE.ip(), port);
+        connections.push(rig.alice.connect(to));
+    }
+    rig.run(50);
+    for connection in &connections {
+        rig.alice.send(*connection, &vec![1; 200_000]);
+    }
+    let take_all = |rig: &mut Rig| {
+        for slot in 0..CLIENTS {
+            rig.stack.data(slot).unwrap().receive(&mut |piece| piece.len());
+        }
+        rig.step();
+    };
+    (0..20).for_each(|_| take_all(&mut rig));
+    rig.network.record();
+    (0..100).for_each(|_| take_all(&mut rig));
+    let recorded = rig.network.take_recorded();
+    let windows: Vec<u16> = recorded
+        .iter()
+        .map(|(_, frame)| frame)
+        .filter(|frame| frame[..6] != STATION && frame[12..14] == [8, 0])
+        .map(|frame| u16::from_be_bytes([frame[48], frame[49]]))
+        .collect();
+    // The ring holds eight full frames.
+    let share = 8 / CLIENTS as u16 * 1460;
+    assert!(windows.len() > 50 && windows.iter().all(|window| *window <= share), "{windows:?}");
+    assert!(windows.contains(&share));
 }

@@ -21,7 +21,7 @@ pub fn pc(pc: &mut Pc, desk: &mut Desk<'static>, arena: &Arena) {
     desk.found(
         pc,
         format_args!(
-            "CPU: {}. Memory: {} KB conventional, {} KB of it free; {} KB extended. Display: {display}",
+            "CPU: {}. Memory: {} KB conventional, {} KB of it free; {} KB extended\nDisplay: {display}",
             cpu::class(),
             low::read::<u16>(low::CONVENTIONAL_KB),
             free / 1024,

@@ -9,12 +9,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::disk::{Fat, Layout, Maker};
-use crate::e2e::Stage;
+use crate::e2e::clients::{curl, url};
 use crate::e2e::guest::{Guest, Setup};
+use crate::e2e::{Stage, files};
 use crate::qmp::Qmp;
 use crate::{image, setup};
 
-/// Boot the server and take a picture of its screen
+/// Boot the server, send and fetch a file, and take a picture of its screen
 #[derive(Args)]
 pub struct Options {
     /// The PNG to write
@@ -37,6 +38,11 @@ impl Options {
         let guest = Guest::boot(&stage, "picture", &setup, |disks, _| {
             disks.iter().try_for_each(|disk| disk.mkdir(&["/PUB", "/PUB/INCOMING", "/INCOMING"]))
         })?;
+        // Something to show: a file comes and goes.
+        files::make(guest.dir(), "game.zip", 750_000, 1)?;
+        let at = url(&guest, "/drive_c/pub/game.zip");
+        curl(&guest, &["-T", "game.zip", &at])?;
+        curl(&guest, &["-O", &at])?;
         let mut qmp = guest.qmp()?;
         if let Some(keys) = &self.keys {
             qmp.keys(&keys.split('-').collect::<Vec<_>>())?;

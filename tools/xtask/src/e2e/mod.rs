@@ -3,7 +3,7 @@
 //! Each scenario boots a PC of its own, on free ports, with everything in a directory that is kept
 //! when it fails. Every wait has an end.
 
-mod clients;
+pub mod clients;
 pub mod files;
 pub mod guest;
 mod ports;

@@ -74,7 +74,7 @@ fn with_display(stage: &Stage, name: &str, adapter: Adapter, shown: &str) -> Res
     let guest = Guest::start(stage, name, &setup, directories)?;
     let limit = Duration::from_secs(60);
     let display = format!("Display: {shown}");
-    guest.expect(&display, |line| line.ends_with(&display), limit)?;
+    guest.expect(&display, |line| line == display, limit)?;
     guest.expect(READY, |line| line.starts_with(READY), limit)?;
     guest.finish()
 }
@@ -85,7 +85,7 @@ fn without_display(stage: &Stage, name: &str) -> Result<()> {
     let setup = Setup { adapter: Adapter::None, config, ..Setup::with_disks(&[DISK])? };
     let mut guest = Guest::start(stage, name, &setup, directories)?;
     let limit = Duration::from_secs(40);
-    guest.expect("no display", |line| line.ends_with("Display: none"), limit)?;
+    guest.expect("no display", |line| line == "Display: none", limit)?;
     guest.expect(READY, |line| line.starts_with(READY), limit)?;
     let keys: [(&[u8], &str); 4] = [
         (b"\x1bh", "Alt-U        Who is logged in"),

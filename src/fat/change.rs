@@ -60,14 +60,12 @@ pub struct Chain {
     pub cluster: u32,
     /// How many it has at most.
     pub limit: u32,
-    /// Looked at before anything is freed: the next one to look at, and how many were.
-    looked: (u32, u32),
 }
 
 impl Chain {
     /// A chain that begins with `cluster` and has `limit` clusters; `u32::MAX`: as many as there are.
     pub const fn new(cluster: u32, limit: u32) -> Chain {
-        Chain { cluster, limit, looked: (cluster, 0) }
+        Chain { cluster, limit }
     }
 }
 
@@ -268,17 +266,13 @@ impl Volume {
         self.set_link(cache, cluster, 0)
     }
 
-    /// Frees a chain's clusters from its start on, and moves the start along. Where cross-links were not
-    /// looked for yet, a chain that goes on behind its file's end may run into another file: it is left
-    /// alone, as lost clusters.
+    /// Frees a chain's clusters from its start on, and moves the start along. To be called when the survey is
+    /// over: nobody else names them then.
     ///
     /// # Errors
     /// [`FatError::Again`] until it is all free; [`FatError::Damaged`] where it is no chain, after which
     /// there is nothing more to do for it.
     pub fn free_chain(&mut self, cache: &mut Cache<'_>, chain: &mut Chain) -> Result<(), FatError> {
-        if !self.is_surveyed() && !self.is_whole(cache, chain)? {
-            return Ok(());
-        }
         while chain.limit > 0 {
             let link = self.link(cache, chain.cluster)?;
             if matches!(link, Link::Free | Link::Invalid) {
@@ -292,24 +286,5 @@ impl Volume {
             chain.limit -= 1;
         }
         Ok(())
-    }
-
-    /// Whether a chain ends where it should, looked at a slice at a time.
-    fn is_whole(&mut self, cache: &mut Cache<'_>, chain: &mut Chain) -> Result<bool, FatError> {
-        while chain.looked.0 != 0 {
-            let link = self.link(cache, chain.looked.0)?;
-            chain.looked.1 += 1;
-            match link {
-                Link::Next(_) if chain.looked.1 >= chain.limit => return Ok(false),
-                Link::Next(next) if chain.looked.1 < self.geometry.clusters => {
-                    chain.looked.0 = next;
-                }
-                Link::End if chain.limit == u32::MAX || chain.looked.1 == chain.limit => {
-                    chain.looked.0 = 0;
-                }
-                _ => return Err(self.damaged()),
-            }
-        }
-        Ok(true)
     }
 }

@@ -94,6 +94,16 @@ impl Cursor {
         Cursor { cluster: directory, base: 0, number: 0 }
     }
 
+    /// Entry `number` of a directory.
+    pub const fn at(directory: u32, number: u32) -> Cursor {
+        Cursor { cluster: directory, base: 0, number }
+    }
+
+    /// The entry's number in its directory.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
     /// The next entry.
     pub fn advance(&mut self) {
         self.number += 1;

@@ -16,6 +16,7 @@ pub mod index;
 pub mod name83;
 pub mod survey;
 pub mod table;
+mod tree;
 pub mod volume;
 
 pub use boot_sector::{BootError, FatType, Geometry};

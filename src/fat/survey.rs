@@ -1,10 +1,23 @@
-//! Looking through a volume's allocation table before it is written for the first time.
+//! Looking a volume through once, before what is on it is changed.
 //!
-//! May call `block`. The first pass counts free clusters, compares both copies of the table, and looks for
-//! clusters that two others name as their next (cross-links) and for numbers that are no clusters.
-//! Nothing is written to a volume before that pass is over, so that no write can hide what it would
-//! have found. Cross-links need a bit a cluster: where the volume has more (FAT32), further passes
-//! look for the rest while it is closed, and begin anew when it was written in between.
+//! May call `block`. Three parts, each in slices of one command, while nobody else needs the disk or while
+//! somebody waits for it:
+//!
+//! 1. All entries of the table: free clusters are counted, both copies compared, and a bit set for each
+//!    cluster that another names as its next. One that two name is a cross-link.
+//! 2. All directories: a bit for each cluster that an entry names as its first. One that has a bit already
+//!    belongs to two files.
+//! 3. The table once more: a cluster that is named but free belongs to a damaged file.
+//!
+//! Nothing is written before the first part is over, so that no write can hide what it would have found;
+//! from then on files and directories may be made. What is there already is only changed, moved or freed
+//! when all is done: so nothing that two files own is ever freed or overwritten. Until then nothing is freed,
+//! and nothing that has an entry moves, so that the bits stay true while new files are written.
+//!
+//! The tables of FAT12 and FAT16 take 100 commands at most, those of FAT32 some 800 a GB with clusters of
+//! 4 KB and 100 a GB with 32 KB; two thirds of them before the first write. The bitmap is as large as the largest volume needs, but at most
+//! 1/16 of the memory (and 8 KB at least): where that is too little, the volume is looked through as often
+//! as it takes.
 //!
 //! What comes of it: a volume that was not closed may have copies that differ, because the power went
 //! between them; its second copy is made like the first, which is the one that is read. Everything
@@ -12,17 +25,19 @@
 
 use super::boot_sector::FatType;
 use super::change::write_failed;
+use super::dirent::EntryKind;
 use super::error::FatError;
 use super::table::{Link, entry16, entry32};
+use super::tree::Tree;
 use super::volume::{ReadOnly, Volume};
 use crate::block::{Cache, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
 
-/// Least bytes of the bitmap: all clusters of FAT12 and FAT16.
-const LEAST: usize = 8 * 1024;
+/// Bytes that the bitmap may always have: all clusters of FAT12 and FAT16.
+const ALWAYS: usize = 8 * 1024;
 
-/// Most bytes of the bitmap: 2 GB in clusters of 4 KB.
-const MOST: usize = 64 * 1024;
+/// The bitmap of a floppy.
+const LEAST: usize = 512;
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,42 +50,48 @@ enum Stage {
     Renew,
     /// FAT12's entries, through the cache: they lie across sectors.
     Entries,
+    /// The directories.
+    Tree,
 }
 
 /// The bitmap and how far a pass is; for one volume at a time.
 pub struct Survey<'a> {
-    /// Bit n: a cluster names `window` + n as its next.
-    targets: &'a mut [u8],
+    /// Bit n: something names cluster `window` + n.
+    named: &'a mut [u8],
     volume: Option<u8>,
     stage: Stage,
+    /// The table is read for the second time.
+    again: bool,
     window: u32,
-    /// Sectors of the table that are done.
+    /// Sectors of the table that are done, and FAT12's clusters.
     sector: u32,
-    /// Changes of the table when the pass began.
-    changes: u32,
+    cluster: u32,
     /// The second copy was made like the first in this pass.
     renewed: bool,
+    tree: Tree,
 }
 
 impl Volume {
-    /// Whether it may be written: its first survey is over.
+    /// Whether something new may be written: its table is known.
     pub fn is_vouched(&self) -> bool {
         self.vouched
     }
 
-    /// Whether there is something left for a survey to do now.
+    /// Whether there is something left for a survey to do.
     pub fn needs_survey(&self) -> bool {
-        !self.vouched || (!self.is_surveyed() && self.read_only.is_none() && !self.is_in_use())
+        self.is_mounted() && (!self.vouched || (!self.is_surveyed() && self.read_only.is_none()))
     }
 
-    /// Whether all of it was looked through for cross-links.
+    /// Whether what is on it may be changed, moved and freed.
     pub fn is_surveyed(&self) -> bool {
         self.unique_below >= self.geometry.clusters + 2
     }
 
-    /// Ends the survey of a volume whose table cannot be read.
-    pub fn give_up_survey(&mut self) {
-        self.read_only.get_or_insert(ReadOnly::TableUnreadable);
+    /// Ends the survey of a volume whose table cannot be read, or whose directories make no sense.
+    pub fn give_up_survey(&mut self, error: FatError) {
+        let damaged = error == FatError::Damaged;
+        let reason = if damaged { ReadOnly::Damaged } else { ReadOnly::TableUnreadable };
+        self.read_only.get_or_insert(reason);
         self.counted = self.geometry.clusters;
         self.vouched = true;
     }
@@ -87,21 +108,34 @@ impl Volume {
 }
 
 impl<'a> Survey<'a> {
-    /// Takes memory for the bitmap: 1/64 of what there is, 8 KB to 64 KB.
+    /// A survey that can do nothing yet.
+    pub fn none() -> Survey<'a> {
+        Survey {
+            named: &mut [],
+            volume: None,
+            stage: Stage::First,
+            again: false,
+            window: 2,
+            sector: 0,
+            cluster: 0,
+            renewed: false,
+            tree: Tree::new(),
+        }
+    }
+
+    /// Takes memory for the bitmap of a volume of so many clusters.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn new(memory: &mut impl Memory<'a>) -> Result<Survey<'a>, OutOfMemory> {
-        let bytes = (memory.free() / 64).clamp(LEAST, MOST);
-        Ok(Survey {
-            targets: memory.bytes("the disk check", bytes)?,
-            volume: None,
-            stage: Stage::First,
-            window: 2,
-            sector: 0,
-            changes: 0,
-            renewed: false,
-        })
+    pub fn take_memory(
+        &mut self,
+        memory: &mut impl Memory<'a>,
+        clusters: u32,
+    ) -> Result<(), OutOfMemory> {
+        let most = (memory.free() / 16).max(ALWAYS);
+        let bytes = (clusters as usize).div_ceil(8).clamp(LEAST, most);
+        self.named = memory.bytes("the disk check", bytes)?;
+        Ok(())
     }
 
     /// The volume that it is at.
@@ -109,14 +143,27 @@ impl<'a> Survey<'a> {
         self.volume
     }
 
+    /// Begins anew when it comes to this volume again: it is another one.
+    pub fn forget(&mut self, number: u8) {
+        self.volume = self.volume.filter(|&other| other != number);
+    }
+
     fn begin(&mut self, number: u8, volume: &mut Volume) {
         self.volume = Some(number);
-        self.targets.fill(0);
-        (self.stage, self.sector, self.renewed) = (Stage::First, 0, false);
-        (self.window, self.changes) = (volume.unique_below, volume.changes);
+        self.named.fill(0);
+        self.window = volume.unique_below;
+        self.renewed = false;
+        self.begin_table(false);
         if !volume.vouched {
             (volume.counted, volume.free) = (0, 0);
         }
+        // The boot sector names FAT32's root.
+        self.is_known(volume.root_directory());
+    }
+
+    fn begin_table(&mut self, again: bool) {
+        (self.again, self.stage) = (again, Stage::First);
+        (self.sector, self.cluster) = (0, 2);
     }
 
     /// One command's worth of volume `number`'s survey, which must need one. `true` when the second copy of
@@ -130,7 +177,7 @@ impl<'a> Survey<'a> {
         volume: &mut Volume,
         cache: &mut Cache<'_>,
     ) -> Result<bool, FatError> {
-        if self.volume != Some(number) || self.changes != volume.changes {
+        if self.volume != Some(number) {
             self.begin(number, volume);
         }
         let left = volume.used_sectors().saturating_sub(self.sector);
@@ -172,6 +219,7 @@ impl<'a> Survey<'a> {
                 self.advance(volume, piece);
             }
             Stage::Entries => self.look_at_entries(volume, cache)?,
+            Stage::Tree => self.look_at_tree(volume, cache)?,
         }
         Ok(news)
     }
@@ -188,10 +236,16 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Ends a pass over the table.
     fn end(&mut self, volume: &mut Volume) {
         volume.vouched = true;
-        volume.unique_below = self.window.saturating_add(self.targets.len() as u32 * 8);
-        self.volume = None;
+        if self.again {
+            volume.unique_below = self.window.saturating_add(self.named.len() as u32 * 8);
+            self.volume = None;
+        } else {
+            self.tree.begin(volume);
+            self.stage = Stage::Tree;
+        }
     }
 
     /// A piece of the first copy of FAT16 or FAT32.
@@ -205,9 +259,9 @@ impl<'a> Survey<'a> {
         let skip = 2u32.saturating_sub(first);
         let end = volume.geometry.clusters + 2;
         let entries = bytes.chunks_exact(width as usize).take((end - first) as usize);
-        for entry in entries.skip(skip as usize) {
+        for (entry, cluster) in entries.skip(skip as usize).zip(first + skip..) {
             let raw = if width == 2 { entry16(entry) } else { entry32(entry) };
-            self.note(volume, raw);
+            self.note(volume, cluster, raw);
         }
     }
 
@@ -216,35 +270,56 @@ impl<'a> Survey<'a> {
         volume: &mut Volume,
         cache: &mut Cache<'_>,
     ) -> Result<(), FatError> {
-        while volume.counted < volume.geometry.clusters {
-            let raw = volume.raw_entry(cache, volume.counted + 2)?;
-            self.note(volume, raw);
+        while volume.geometry.is_cluster(self.cluster) {
+            let raw = volume.raw_entry(cache, self.cluster)?;
+            self.note(volume, self.cluster, raw);
+            self.cluster += 1;
         }
         self.end(volume);
         Ok(())
     }
 
-    /// Notes an entry, and that it was counted.
-    fn note(&mut self, volume: &mut Volume, raw: u32) {
+    fn look_at_tree(&mut self, volume: &mut Volume, cache: &mut Cache<'_>) -> Result<(), FatError> {
+        while let Some(found) = self.tree.next(volume, cache)? {
+            let first = found.entry.cluster(volume.is_wide());
+            let damage = if first == 0 {
+                continue;
+            } else if !volume.geometry.is_cluster(first) {
+                ReadOnly::Damaged
+            } else if self.is_known(first) {
+                ReadOnly::CrossLinked
+            } else if found.entry.kind() != EntryKind::Directory || self.tree.enter(first) {
+                continue;
+            } else {
+                ReadOnly::Damaged
+            };
+            volume.culprit = Some(found.entry.name());
+            volume.read_only.get_or_insert(damage);
+            return Ok(());
+        }
+        self.begin_table(true);
+        Ok(())
+    }
+
+    /// Notes an entry of the table, and that it was counted.
+    fn note(&mut self, volume: &mut Volume, cluster: u32, raw: u32) {
         if !volume.vouched {
             volume.counted += 1;
             volume.free += u32::from(raw == 0);
         }
-        if raw == 0 {
-            return;
-        }
         let damage = match volume.link_of(raw) {
-            Link::Next(next) if self.is_known(next) => ReadOnly::CrossLinked,
+            Link::Free if self.again && self.is_known(cluster) => ReadOnly::Damaged,
+            Link::Next(next) if !self.again && self.is_known(next) => ReadOnly::CrossLinked,
             Link::Invalid if raw != volume.bad_mark() => ReadOnly::Damaged,
             _ => return,
         };
         volume.read_only.get_or_insert(damage);
     }
 
-    /// Whether this cluster was somebody's next before; from now on it is.
+    /// Whether something named this cluster before; from now on it does.
     fn is_known(&mut self, cluster: u32) -> bool {
         let bit = cluster.wrapping_sub(self.window);
-        let Some(byte) = self.targets.get_mut((bit / 8) as usize) else { return false };
+        let Some(byte) = self.named.get_mut((bit / 8) as usize) else { return false };
         let mask = 1 << (bit % 8);
         let known = *byte & mask != 0;
         *byte |= mask;

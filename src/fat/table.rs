@@ -128,7 +128,6 @@ impl Volume {
                 cache.mark(slot, 0);
             }
         }
-        self.changes = self.changes.wrapping_add(1);
         self.account(cluster, before == Link::Free, value == 0);
         Ok(())
     }

@@ -8,6 +8,7 @@ use core::fmt;
 use super::boot_sector::{BootError, FatType, Geometry};
 use super::dirent::{Dirent, ENTRY, EntryKind};
 use super::error::FatError;
+use super::name83::Name83;
 use crate::block::cache::{Class, Region};
 use crate::block::{Cache, CacheError, DiskError, DiskId, SECTOR};
 
@@ -100,10 +101,10 @@ pub struct Volume {
     pub(super) counted: u32,
     /// Its table was looked through once, and both copies are the same.
     pub(super) vouched: bool,
-    /// No two clusters name one below this as their next.
+    /// Clusters below this are named once at most, by an entry or another cluster, and none of them is free.
     pub(super) unique_below: u32,
-    /// Changes of the table.
-    pub(super) changes: u32,
+    /// What names a cluster wrongly: why it is not written.
+    pub culprit: Option<Name83>,
     /// Free clusters of the information sector; a hint only.
     pub(super) hinted_free: Option<u32>,
     /// A hash of the boot sector, to know the medium again.
@@ -157,7 +158,7 @@ impl Volume {
             counted: 0,
             vouched: false,
             unique_below: 2,
-            changes: 0,
+            culprit: None,
             hinted_free: None,
             fingerprint: hash,
         })

@@ -1,8 +1,8 @@
 //! Choosing the network card: the one that FTPSRV_NIC names, or the first that is found.
 //!
 //! May call the drivers and `memory`. Cards on PCI are looked for first, because that disturbs nothing;
-//! then NE2000s at the usual ports of ISA, and last cards that have no ports until they are given some
-//! (3C509).
+//! then PCnets and NE2000s at the usual ports of ISA, and last cards that have no ports until they are
+//! given some (3C509).
 
 use core::fmt::{self, Arguments, Display};
 
@@ -10,7 +10,7 @@ use super::dma::DmaMemory;
 use super::etherlink3::{self, EtherLink3};
 use super::ne2000::{ISA_PORTS, Ne2000, NotFound};
 use super::pci::{self, Function};
-use super::pcnet::{self, Pcnet};
+use super::pcnet::{self, Pcnet, Slot};
 use super::ports::Ports;
 use super::rtl8139::{self, Rtl8139};
 use super::slip::Slip;
@@ -98,8 +98,8 @@ impl Display for NoCard<'_> {
         match self {
             NoCard::Nothing => f.write_str(
                 "no network card found. This server drives NE2000 cards at ports 300h, 280h, 320h, 340h, \
-                 360h, 2A0h, 2C0h, 240h and 220h, 3C509, and RTL8029, RTL8139 and PCnet on PCI: check \
-                 that the card is in its slot, set it to 300h, and restart",
+                 360h, 2A0h, 2C0h, 240h and 220h, PCnet at 300h, 320h, 340h and 360h, 3C509, and RTL8029, \
+                 RTL8139 and PCnet on PCI: check that the card is in its slot, set it to 300h, and restart",
             ),
             NoCard::Absent(text) => write!(
                 f,
@@ -185,34 +185,60 @@ pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
         return Ok(memory.place("the serial line", line?)?);
     }
     let wanted = Wanted::parse(text)?;
+    let nothing = if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) };
     if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, say) {
         if let Some(card) = start(ports.clone(), driver, io, irq, memory)? {
             return Ok(card);
         }
         say(format_args!("The card at {io:X}h does not answer"));
     }
+    // A port of the user's choice need not be one of the usual ones.
+    let at = |usual: &'static [u16]| {
+        let usual = usual.iter().copied().filter(|_| wanted.io.is_none());
+        wanted.io.into_iter().chain(usual)
+    };
+    if wanted.takes(Driver::Pcnet) {
+        // Before NE2000s: it takes but reading to see that there is none.
+        for io in at(&pcnet::ISA_PORTS) {
+            let likely = pcnet::is_likely(&mut ports, io);
+            let card = if likely {
+                pcnet(ports.clone(), io, wanted.irq, Slot::Isa, memory)?
+            } else {
+                None
+            };
+            say(format_args!(
+                "PCnet at {io:X}h: {}",
+                match (&card, likely) {
+                    (Some(_), _) => "found",
+                    (None, true) => "its address PROM, but it does not get the bus",
+                    (None, false) => "nothing",
+                }
+            ));
+            if let Some(card) = card {
+                return Ok(card);
+            }
+        }
+    }
     if wanted.takes(Driver::Ne2000) {
-        // A port of the user's choice need not be one of the usual ones.
-        let choice = wanted.io;
-        for io in choice.into_iter().chain(ISA_PORTS.into_iter().filter(|_| choice.is_none())) {
+        for io in at(&ISA_PORTS) {
             if let Some(card) = probe(ports.clone(), io, wanted.irq, say) {
                 return Ok(memory.place(PURPOSE, card)?);
             }
         }
     }
     if wanted.takes(Driver::EtherLink3) {
-        let found = etherlink3::activate(&mut ports, wanted.io);
-        match found {
-            Some((io, _)) => say(format_args!("3C509: at {io:X}h")),
-            None => say(format_args!("3C509: nothing")),
-        }
-        if let Some((io, address)) = found
-            && let Some(card) = EtherLink3::new(ports, io, wanted.irq, address)
-        {
+        let Some((io, address)) = etherlink3::activate(&mut ports, wanted.io) else {
+            say(format_args!("3C509: nothing"));
+            return Err(nothing);
+        };
+        let card = EtherLink3::new(ports, io, wanted.irq, address);
+        let found = if card.is_some() { "found" } else { "it does not answer there" };
+        say(format_args!("3C509 at {io:X}h: {found}"));
+        if let Some(card) = card {
             return Ok(memory.place(PURPOSE, card)?);
         }
     }
-    Err(if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) })
+    Err(nothing)
 }
 
 /// One of the ports of ISA.
@@ -259,7 +285,9 @@ fn find_pci<P: Ports>(
         }
         found.is_some()
     };
-    pci::scan(ports, &mut visit);
+    if !pci::scan(ports, &mut visit) {
+        say(format_args!("PCI: none"));
+    }
     found
 }
 
@@ -271,27 +299,36 @@ fn start<'a, P: Ports + 'a, M: DmaMemory<'a>>(
     irq: Option<u8>,
     memory: &mut M,
 ) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
-    Ok(match driver {
-        Driver::Ne2000 | Driver::Rtl8029 | Driver::EtherLink3 => {
-            match Ne2000::new(ports, io, irq, Some("RTL8029 (NE2000 on PCI)")) {
-                Ok(card) => Some(memory.place(PURPOSE, card)?),
-                Err(_) => None,
-            }
-        }
+    match driver {
         Driver::Rtl8139 => {
             let region = memory.dma(PURPOSE, rtl8139::MEMORY)?;
-            match Rtl8139::new(ports, io, irq, region) {
-                Some(card) => Some(memory.place(PURPOSE, card)?),
-                None => None,
-            }
+            place(Rtl8139::new(ports, io, irq, region), memory)
         }
-        Driver::Pcnet => {
-            let region = memory.dma(PURPOSE, pcnet::MEMORY)?;
-            match Pcnet::new(ports, io, irq, region) {
-                Some(card) => Some(memory.place(PURPOSE, card)?),
-                None => None,
-            }
-        }
+        Driver::Pcnet => pcnet(ports, io, irq, Slot::Pci, memory),
+        _ => place(Ne2000::new(ports, io, irq, Some("RTL8029 (NE2000 on PCI)")).ok(), memory),
+    }
+}
+
+/// As [`start`], for a PCnet in either slot.
+fn pcnet<'a, P: Ports + 'a, M: DmaMemory<'a>>(
+    ports: P,
+    io: u16,
+    irq: Option<u8>,
+    slot: Slot,
+    memory: &mut M,
+) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
+    let region = memory.dma(PURPOSE, pcnet::MEMORY)?;
+    place(Pcnet::new(ports, io, irq, slot, region), memory)
+}
+
+/// Puts a driver where it stays, if its card answered.
+fn place<'a, N: Nic + 'a, M: DmaMemory<'a>>(
+    card: Option<N>,
+    memory: &mut M,
+) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
+    Ok(match card {
+        Some(card) => Some(memory.place(PURPOSE, card)?),
+        None => None,
     })
 }
 

@@ -94,16 +94,16 @@ pub fn ide_channels<P: Ports>(ports: &mut P) -> [bool; 2] {
 }
 
 /// Calls `visit` with each function and its vendor and device numbers (device in the high word), until it
-/// returns `true`.
-pub fn scan<P: Ports>(ports: &mut P, visit: &mut dyn FnMut(&mut P, Function, u32) -> bool) {
+/// returns `true`. Whether there is PCI.
+pub fn scan<P: Ports>(ports: &mut P, visit: &mut dyn FnMut(&mut P, Function, u32) -> bool) -> bool {
     if !is_present(ports) {
-        return;
+        return false;
     }
     for device in 0..BUSES * 32 {
         for number in 0..8 {
             let function = Function(device << 11 | number << 8);
             match function.id(ports) {
-                Some(id) if visit(ports, function, id) => return,
+                Some(id) if visit(ports, function, id) => return true,
                 None if number == 0 => break,
                 _ => {}
             }
@@ -112,4 +112,5 @@ pub fn scan<P: Ports>(ports: &mut P, visit: &mut dyn FnMut(&mut P, Function, u32
             }
         }
     }
+    true
 }

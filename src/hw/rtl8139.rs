@@ -5,11 +5,10 @@
 //! four buffers in turn. What always holds: `read` is where the next frame's header is or will be; `next`
 //! is the descriptor that is filled next.
 
-use super::dma::DmaRegion;
+use super::dma::{DmaRegion, station_address};
 use super::ports::Ports;
 use crate::net::nic::{Class, DriverInfo, Nic, ReceiveMode, SendError, Statistics};
 
-const STATION: u16 = 0x00;
 /// Transmit status of four descriptors.
 const TRANSMIT_STATUS: u16 = 0x10;
 const TRANSMIT_ADDRESS: u16 = 0x20;
@@ -52,6 +51,8 @@ const FRAME: usize = 1536;
 pub const MEMORY: usize = RING_MEMORY + 4 * FRAME;
 /// The frame at the ring's end is not complete yet.
 const UNFINISHED: usize = 0xFFF0;
+/// Polls until the transmitter counts as stuck, which it is while the link is down: most of a second at least.
+const FULL_POLLS: u32 = 200_000;
 const SHORTEST: usize = 60;
 const LONGEST: usize = 1514;
 
@@ -68,6 +69,8 @@ pub struct Rtl8139<P, R> {
     next: u16,
     /// Descriptors whose outcome was not looked at yet, by bits.
     pending: u8,
+    /// Calls in a row that found no room.
+    full: u32,
 }
 
 impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
@@ -75,10 +78,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
     pub fn new(mut ports: P, io: u16, irq: Option<u8>, region: R) -> Option<Rtl8139<P, R>> {
         // Out of power down.
         ports.outb(io + CONFIG1, 0);
-        let mut address = [0; 6];
-        for (byte, register) in address.iter_mut().zip(io + STATION..) {
-            *byte = ports.inb(register);
-        }
+        let address = station_address(&mut ports, io);
         let mut card = Rtl8139 {
             ports,
             io,
@@ -90,6 +90,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
             read: 0,
             next: 0,
             pending: 0,
+            full: 0,
         };
         card.start().then_some(card)
     }
@@ -132,7 +133,7 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
             }
             self.pending &= !bit;
             if status & ABORTED != 0 {
-                self.statistics.errors_out = self.statistics.errors_out.wrapping_add(1);
+                self.statistics.count_error_out();
                 self.ports.outl(self.io + TRANSMIT_CONFIG, TRANSMIT_MODE | CLEAR_ABORT);
             }
         }
@@ -177,7 +178,17 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
 
     fn can_send(&mut self) -> bool {
         self.settle();
-        self.pending & 1 << self.next == 0
+        if self.pending & 1 << self.next == 0 {
+            self.full = 0;
+            return true;
+        }
+        self.full += 1;
+        if self.full >= FULL_POLLS {
+            self.full = 0;
+            self.statistics.count_error_out();
+            self.start();
+        }
+        false
     }
 
     fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {
@@ -219,7 +230,7 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
         let frame = length.wrapping_sub(4);
         if status & 1 == 0 || !(14..=LONGEST + 4).contains(&frame) {
             // After an error the ring's order cannot be relied on (programming guide, "Receive").
-            self.statistics.errors_in = self.statistics.errors_in.wrapping_add(1);
+            self.statistics.count_error_in();
             self.start();
             return None;
         }

@@ -134,7 +134,7 @@ impl<'a, P: Ports> Slip<'a, P> {
                 let length = core::mem::take(&mut self.received);
                 let bad = core::mem::take(&mut self.bad);
                 if bad {
-                    self.statistics.errors_in = self.statistics.errors_in.wrapping_add(1);
+                    self.statistics.count_error_in();
                 }
                 return Some(length).filter(|&length| length > 0 && !bad);
             }

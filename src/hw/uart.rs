@@ -30,16 +30,19 @@ const OUT2: u8 = 0x08;
 const RECEIVER_INTERRUPT: u8 = 0x01;
 const TRANSMITTER_INTERRUPT: u8 = 0x02;
 const DATA_READY: u8 = 0x01;
-/// Overrun, parity, framing, break.
-const RECEIVER_ERRORS: u8 = 0x1E;
+const OVERRUN: u8 = 0x02;
+/// Parity, framing, break.
+const DAMAGED: u8 = 0x1C;
 const TRANSMITTER_EMPTY: u8 = 0x20;
 
 /// An initialised UART.
 pub struct Uart<P> {
     ports: P,
     base: u16,
-    /// Bytes that the transmitter takes when it says that it is empty.
+    /// Bytes that the transmitter takes when it says that it is empty, and that the receiver keeps.
     burst: usize,
+    /// The byte that comes behind lost ones is so many bytes ahead; 0: none.
+    gap: u8,
 }
 
 impl<P: Ports> Uart<P> {
@@ -67,15 +70,12 @@ impl<P: Ports> Uart<P> {
         if !fifo {
             ports.outb(base + FIFO_CONTROL, 0);
         }
-        Some(Uart { ports, base, burst: if fifo { 16 } else { 1 } })
+        Some(Uart { ports, base, burst: if fifo { 16 } else { 1 }, gap: 0 })
     }
 
     /// Hands the transmitter what it takes of `bytes` without waiting; how many that were.
     pub fn write(&mut self, bytes: &[u8]) -> usize {
-        if self.ports.inb(self.base + LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
-            return 0;
-        }
-        let count = bytes.len().min(self.burst);
+        let count = bytes.len().min(self.room());
         for &byte in bytes.iter().take(count) {
             self.ports.outb(self.base + DATA, byte);
         }
@@ -84,10 +84,17 @@ impl<P: Ports> Uart<P> {
 
     /// Bytes that [`Uart::put`] takes now.
     pub fn room(&mut self) -> usize {
-        match self.ports.inb(self.base + LINE_STATUS) & TRANSMITTER_EMPTY {
-            0 => 0,
-            _ => self.burst,
+        if self.line_status() & TRANSMITTER_EMPTY != 0 { self.burst } else { 0 }
+    }
+
+    /// Reading it clears the overrun, which tells of bytes that were lost behind a full FIFO, or before the
+    /// byte that took their place where there is none.
+    fn line_status(&mut self) -> u8 {
+        let status = self.ports.inb(self.base + LINE_STATUS);
+        if status & OVERRUN != 0 && self.gap == 0 {
+            self.gap = if self.burst > 1 { self.burst as u8 + 1 } else { 1 };
         }
+        status
     }
 
     /// Gives the transmitter a byte of those that [`Uart::room`] promised.
@@ -95,13 +102,15 @@ impl<P: Ports> Uart<P> {
         self.ports.outb(self.base + DATA, byte);
     }
 
-    /// The next byte received, and whether it or one before it is damaged or lost.
+    /// The next byte received, and whether it is damaged or the one before it was lost.
     pub fn get(&mut self) -> Option<(u8, bool)> {
-        let status = self.ports.inb(self.base + LINE_STATUS);
+        let status = self.line_status();
         if status & DATA_READY == 0 || status == 0xFF {
             return None;
         }
-        Some((self.ports.inb(self.base + DATA), status & RECEIVER_ERRORS != 0))
+        let behind_gap = self.gap == 1;
+        self.gap = self.gap.saturating_sub(1);
+        Some((self.ports.inb(self.base + DATA), behind_gap || status & DAMAGED != 0))
     }
 
     /// Whether received bytes and an empty transmitter raise the interrupt.

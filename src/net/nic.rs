@@ -79,6 +79,16 @@ impl Statistics {
         self.bytes_out = self.bytes_out.wrapping_add(bytes as u32);
     }
 
+    /// Counts a frame that came in damaged.
+    pub fn count_error_in(&mut self) {
+        self.errors_in = self.errors_in.wrapping_add(1);
+    }
+
+    /// Counts a frame that did not go out.
+    pub fn count_error_out(&mut self) {
+        self.errors_out = self.errors_out.wrapping_add(1);
+    }
+
     /// Counts `frames` dropped ones.
     pub fn count_lost(&mut self, frames: u32) {
         self.lost = self.lost.wrapping_add(frames);

@@ -126,6 +126,8 @@ pub enum Notice {
     ReadOnly(ReadOnly),
     /// The volume was in use when the PC was last switched off.
     NotClosed,
+    /// This file or directory names clusters wrongly: those of another, or none.
+    Culprit(Name83),
     /// It was not closed, and its table's second copy was older than the first: it was renewed.
     CopiesDiffered,
 }
@@ -148,6 +150,7 @@ impl fmt::Display for Message {
                 f.write_str("no FAT volume, or a damaged one: not served")
             }
             Notice::ReadOnly(reason) => write!(f, "not written: {reason}"),
+            Notice::Culprit(name) => write!(f, "{name} has clusters of another file, or none"),
             Notice::CopiesDiffered => {
                 f.write_str("second allocation table was out of date, renewed from the first")
             }
@@ -271,7 +274,7 @@ impl<'a> Drives<'a> {
         let mut drives = Drives {
             cache,
             index: Index::new(memory, size.index)?,
-            survey: Survey::new(memory)?,
+            survey: Survey::none(),
             slots,
             excluded: DriveSet::EMPTY,
             files: memory.slots("open files", FILES, |_| Place { serial: 0, item: None })?,
@@ -294,6 +297,9 @@ impl<'a> Drives<'a> {
                 }
             }
         }
+        let volumes = drives.slots.iter().filter_map(|slot| slot.volume.as_ref());
+        let largest = volumes.map(|volume| volume.geometry.clusters).max().unwrap_or(0);
+        drives.survey.take_memory(memory, largest)?;
         Ok(drives)
     }
 

@@ -54,7 +54,7 @@ impl<P: Ports> Ne2000<P> {
             self.chip.write_memory(address, frame)
         };
         if written.is_err() {
-            self.statistics.errors_out = self.statistics.errors_out.wrapping_add(1);
+            self.statistics.count_error_out();
             self.restart();
             return Err(SendError::Failed);
         }
@@ -95,7 +95,7 @@ impl<P: Ports> Ne2000<P> {
         self.polls += 1;
         if self.polls >= STUCK_POLLS {
             self.sending = None;
-            self.statistics.errors_out = self.statistics.errors_out.wrapping_add(1);
+            self.statistics.count_error_out();
             self.restart();
         }
     }
@@ -105,7 +105,7 @@ impl<P: Ports> Ne2000<P> {
         let Some(frame) = self.sending.take() else { return };
         let statistics = &mut self.statistics;
         if self.chip.get(chip::TRANSMIT_STATUS) & TSR_FAILED != 0 {
-            statistics.errors_out = statistics.errors_out.wrapping_add(1);
+            statistics.count_error_out();
         } else {
             statistics.count_out(frame.length.into());
         }

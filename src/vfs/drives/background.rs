@@ -25,36 +25,46 @@ impl Drives<'_> {
         if self.chains.len() < super::CHAINS / 2 {
             return Ok(());
         }
-        self.free_next();
+        self.free_or_survey();
         Err(FsError::Again)
     }
 
     /// Frees a part of what waits on this drive; `false` when nothing does.
     pub(super) fn free_some(&mut self, number: Number) -> bool {
-        if !self.chains.iter().any(|chain| chain.0 == number) {
-            return false;
-        }
-        self.free_next();
-        true
+        self.chains.iter().any(|chain| chain.0 == number) && self.free_or_survey()
     }
 
-    /// Frees a part of the chain that has waited longest.
-    fn free_next(&mut self) {
-        let Some((number, mut chain)) = self.chains.pop_front() else { return };
-        let slot = &mut self.slots[usize::from(number)];
-        let Some(volume) = &mut slot.volume else { return };
-        if volume.read_only.is_some() {
-            return;
-        }
-        let result = volume.free_chain(&mut self.cache, &mut chain);
-        self.touch(number);
-        match self.check(number, result) {
-            Err(FsError::Again) => {
-                let _ = self.chains.push_back((number, chain));
+    /// Frees a part of a chain, or takes a step of the survey that it waits for.
+    fn free_or_survey(&mut self) -> bool {
+        let Some(&(number, _)) = self.chains.front() else { return false };
+        self.free_next() || self.survey_some(number)
+    }
+
+    /// Frees a part of the chain that has waited longest of those whose volume is surveyed; `false` when there
+    /// is none.
+    fn free_next(&mut self) -> bool {
+        for _ in 0..self.chains.len() {
+            let Some((number, mut chain)) = self.chains.pop_front() else { break };
+            let Some(volume) = &mut self.slots[usize::from(number)].volume else { return true };
+            if volume.read_only.is_some() {
+                return true;
             }
-            Err(_) => self.report_read_only(number),
-            Ok(()) => {}
+            if !volume.is_surveyed() {
+                let _ = self.chains.push_back((number, chain));
+                continue;
+            }
+            let result = volume.free_chain(&mut self.cache, &mut chain);
+            self.touch(number);
+            match self.check(number, result) {
+                Err(FsError::Again) => {
+                    let _ = self.chains.push_back((number, chain));
+                }
+                Err(_) => self.report_read_only(number),
+                Ok(()) => {}
+            }
+            return true;
         }
+        false
     }
 
     /// One slice of work; `false` when nothing is left.
@@ -64,35 +74,41 @@ impl Drives<'_> {
             self.pass_by();
             return true;
         }
-        if !self.chains.is_empty() {
-            self.free_next();
+        if self.free_next() {
             return true;
         }
+        // Tables before directories: somebody may be about to write.
+        let mut next: Option<(bool, Number)> = None;
         for number in 0..self.slots.len() as Number {
             let slot = &self.slots[usize::from(number)];
-            let excluded = self.excluded.contains(slot.letter);
-            let mounted = slot.volume.as_ref().is_some_and(Volume::is_mounted);
-            if slot.medium == Medium::Changed && mounted {
+            let Some(volume) = slot.volume.as_ref().filter(|volume| volume.is_mounted()) else {
+                continue;
+            };
+            if volume.needs_survey() && !self.excluded.contains(slot.letter) {
+                let this = (volume.is_vouched(), number);
+                next = Some(next.map_or(this, |other| other.min(this)));
+            }
+            if slot.medium == Medium::Changed {
                 // Whoever wanted to know may be gone; those who write wait for it.
                 let _ = self.ask_floppy(number);
                 return true;
             }
-            if self.close_quiet(number) || (!excluded && self.survey_some(number)) {
+            if self.close_quiet(number) {
                 return true;
             }
         }
-        false
+        next.is_some_and(|(_, number)| self.survey_some(number))
     }
 
-    /// One slice of a drive's survey; `false` when it needs none. The first pass of another drive is not
-    /// broken off, but carried on instead.
+    /// One slice of a drive's survey; `false` when it needs none. Where another drive's is under way that one is
+    /// carried on instead, unless only this drive's table is not known yet.
     pub(super) fn survey_some(&mut self, number: Number) -> bool {
-        let slots = &self.slots;
-        let is_first = |other: &Number| {
-            let volume = slots.get(usize::from(*other)).and_then(|slot| slot.volume.as_ref());
-            volume.is_some_and(|volume| !volume.is_vouched())
-        };
-        let number = self.survey.volume().filter(is_first).unwrap_or(number);
+        let volume = |number: Number| self.slots.get(usize::from(number))?.volume.as_ref();
+        let vouched = |number| volume(number).is_some_and(Volume::is_vouched);
+        let others = self.survey.volume().filter(|&other| {
+            volume(other).is_some_and(Volume::needs_survey) && (vouched(number) || !vouched(other))
+        });
+        let number = others.unwrap_or(number);
         let slot = &mut self.slots[usize::from(number)];
         let needed = |volume: &&mut Volume| volume.needs_survey();
         let Some(volume) = slot.volume.as_mut().filter(needed) else { return false };
@@ -100,14 +116,18 @@ impl Drives<'_> {
         let result = self.survey.step(number, volume, &mut self.cache);
         self.progress |= result != Err(FatError::Again);
         let news = volume.read_only.is_some() && !was_read_only;
+        let culprit = volume.culprit.filter(|_| news);
         match result {
             Ok(true) => self.tell(number, Notice::CopiesDiffered),
             Ok(false) | Err(FatError::Again) => {}
             Err(_) if news => {}
             Err(error) => {
-                volume.give_up_survey();
+                volume.give_up_survey(error);
                 self.failed(number, error);
             }
+        }
+        if let Some(name) = culprit {
+            self.tell(number, Notice::Culprit(name));
         }
         if !was_read_only {
             self.report_read_only(number);
@@ -144,7 +164,9 @@ impl Drives<'_> {
     fn free_all(&mut self) {
         while !self.chains.is_empty() {
             self.cache.begin_urgent(u16::MAX);
-            self.free_next();
+            if !self.free_or_survey() {
+                break;
+            }
         }
     }
 

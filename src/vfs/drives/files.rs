@@ -52,7 +52,12 @@ impl Drives<'_> {
             return Err(FsError::Exists);
         }
         if flags.write {
-            self.writable(spot.number)?;
+            let wide = self.volume(spot.number)?.is_wide();
+            if found.entry.cluster(wide) == 0 {
+                self.writable(spot.number)?;
+            } else {
+                self.changeable(spot.number)?;
+            }
             if found.entry.attributes() & attribute::READ_ONLY != 0 {
                 return Err(FsError::ReadOnlyFile);
             }

@@ -228,7 +228,7 @@ impl Drives<'_> {
     }
 
     fn removable(&mut self, spot: &Spot, found: &Found) -> Result<(), FsError> {
-        self.writable(spot.number)?;
+        self.changeable(spot.number)?;
         if found.entry.attributes() & attribute::READ_ONLY != 0 {
             return Err(FsError::ReadOnlyFile);
         }
@@ -373,7 +373,11 @@ impl Drives<'_> {
         if self.find(&target)?.is_some() {
             return Err(FsError::Exists);
         }
-        self.writable(spot.number)?;
+        if spot.directory == target.directory {
+            self.writable(spot.number)?;
+        } else {
+            self.changeable(spot.number)?;
+        }
         if self.is_locked(spot.number, found.place, true) {
             return Err(FsError::Busy);
         }

@@ -167,7 +167,18 @@ impl Drives<'_> {
         slot.volume.as_mut().ok_or(FsError::DiskChanged)
     }
 
-    /// As [`Drives::volume`], to write: the first to do so waits for the survey's first pass.
+    /// As [`Drives::writable`], to change, move or free what is there: the first to do so waits for the whole
+    /// survey.
+    pub(super) fn changeable(&mut self, number: Number) -> Result<(), FsError> {
+        self.writable(number)?;
+        if self.volume(number)?.is_surveyed() {
+            return Ok(());
+        }
+        self.survey_some(number);
+        Err(FsError::Again)
+    }
+
+    /// As [`Drives::volume`], to write: the first to do so waits for the survey's first part.
     pub(super) fn writable(&mut self, number: Number) -> Result<(), FsError> {
         let volume = self.volume(number)?;
         match volume.read_only {
@@ -275,6 +286,7 @@ impl Drives<'_> {
 
     fn forget(&mut self, number: Number) {
         self.slots[usize::from(number)].volume = None;
+        self.survey.forget(number);
         self.index.forget(number);
         self.known.clear();
         self.turns.forget_all();

@@ -6,6 +6,7 @@ pub mod client;
 pub mod disk;
 pub mod fat_image;
 pub mod fat_model;
+pub mod fat_tables;
 pub mod memory;
 pub mod memory_provider;
 pub mod network;

@@ -31,12 +31,12 @@ fn transfers_cost_little_more_than_their_data() {
     let (bump, mut handle) = (Bump::new(), disks.clone());
     let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
     let data = Random(2).bytes(4 * MIB);
-    // Before a volume's first write its table is looked through, once.
+    // Before a volume is changed its tables and directories are looked through, once.
     let before = disks.counters(0);
     while drives.work() {}
     let survey = since(&disks, before);
     println!("survey of 64 MB, FAT16, 2 KiB clusters: {survey:?}");
-    assert!(survey.commands() <= 32 && survey.writes == 0, "{survey:?}");
+    assert!(survey.commands() <= 49 && survey.writes == 0, "{survey:?}");
 
     let before = disks.counters(0);
     store(&mut drives, "/drive_c/data.bin", STORE, &data, 16_384).unwrap();
@@ -75,7 +75,7 @@ fn mounting_two_gigabytes_reads_a_few_sectors() {
         assert!(turns < 1000);
     }
     println!("its survey: {turns} turns, {:?}", since(&disks, mount));
-    assert!(turns <= 66);
+    assert!(turns <= 98);
     assert!(drives.space(c).unwrap().free > 2_100_000_000);
 }
 

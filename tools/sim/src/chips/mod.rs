@@ -5,7 +5,11 @@ pub mod cable;
 pub mod dp8390;
 pub mod etherlink3;
 pub mod ide;
+pub mod pci;
+pub mod pcnet;
 pub mod ram;
+pub mod rtl8139;
+pub mod uart;
 
 pub use bus::{Device, PortBus};
 pub use cable::{Cable, Station};

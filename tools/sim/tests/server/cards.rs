@@ -8,7 +8,11 @@ use ftpsrv::hw::nic;
 use ftpsrv::net::nic::Nic;
 use sim::chips::dp8390::{Card, Dp8390};
 use sim::chips::etherlink3::EtherLink3;
+use sim::chips::pci::Pci;
+use sim::chips::pcnet::{Dma, Pcnet};
 use sim::chips::ram::{CardMemory, Ram};
+use sim::chips::rtl8139::Rtl8139;
+use sim::chips::uart::{Kind, SlipPeer, Uart};
 use sim::chips::{Cable, Device, PortBus, Station};
 use sim::network::{Network, Random, STATION};
 
@@ -98,4 +102,70 @@ fn ne2000_in_bursts() {
 fn etherlink3_in_bursts() {
     bursts_in_between(with_card("", |_, _| EtherLink3::new(0x300, STATION)));
     bursts_in_between(with_card("", |_, _| EtherLink3::new(0x300, STATION).small()));
+}
+
+fn pcnet_on_isa(wanted: &'static str, base: u16, channel: usize) -> Boot {
+    with_card(wanted, move |bus, ram| {
+        let dma = bus.plug(Dma::default());
+        Pcnet::isa(base, channel, &dma, STATION, ram)
+    })
+}
+
+fn pcnet_on_pci() -> Boot {
+    with_card("", |bus, ram| {
+        bus.plug(Pci::new(0x2000_1022, 0x6100));
+        Pcnet::pci(0x6100, STATION, ram)
+    })
+}
+
+fn rtl8139() -> Boot {
+    with_card("", |bus, ram| {
+        bus.plug(Pci::new(0x8139_10EC, 0x6200));
+        Rtl8139::new(0x6200, STATION, ram)
+    })
+}
+
+#[test]
+fn pcnets() {
+    files_both_ways(pcnet_on_isa("", 0x300, 5));
+    files_both_ways(pcnet_on_isa("pcnet 240 9", 0x240, 3));
+    files_both_ways(pcnet_on_pci());
+    bursts_in_between(pcnet_on_isa("", 0x360, 7));
+    bursts_in_between(pcnet_on_pci());
+}
+
+#[test]
+fn rtl8139s() {
+    files_both_ways(rtl8139());
+    bursts_in_between(rtl8139());
+}
+
+/// A file up and down again over a serial line.
+fn over_a_line(wanted: &'static str, io: u16, kind: Kind) {
+    let boot = Boot::new().card(move |network: &Network| {
+        let (bus, ram) = (PortBus::new(), Ram::new(0));
+        let uart = bus.plug(Uart::new(io, kind));
+        let cable = Cable::new(network, &bus, Rc::new(RefCell::new(SlipPeer::new(&uart))));
+        let mut memory = CardMemory::new(1 << 20, &ram);
+        let found = nic::find(bus, wanted, true, &mut memory, &mut |_| {});
+        (found.unwrap_or_else(|error| panic!("{error}")), cable)
+    });
+    let mut rig = boot.start();
+    // Every byte that SLIP escapes is among them.
+    let content = Random::new(7).bytes(30_001);
+    let ftp = rig.login(0);
+    let reply = rig.put(ftp, "STOR UP.DAT", &content);
+    assert!(reply.starts_with("226"), "{kind:?}: {reply}");
+    let (back, reply) = rig.get(ftp, "RETR UP.DAT");
+    assert!(reply.starts_with("226") && back == content, "{kind:?}: {reply}");
+    rig.check_disks();
+}
+
+#[test]
+fn serial_lines() {
+    over_a_line("slip com1 115200", 0x3F8, Kind::Ns16550A);
+    // A byte at a time: as fast as the server looks.
+    over_a_line("slip com2 19200", 0x2F8, Kind::Ns16450);
+    over_a_line("slip com3 9600", 0x3E8, Kind::Ins8250);
+    over_a_line("slip com4 9600", 0x2E8, Kind::Ns16550);
 }

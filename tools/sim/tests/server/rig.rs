@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use ftpsrv::block::DiskKind;
 use ftpsrv::config::Severity;
-use ftpsrv::net::nic::Nic;
+use ftpsrv::net::nic::{Class, Nic};
 use ftpsrv::server::desk::Desk;
 use ftpsrv::server::start::{self, CannotStart};
 use ftpsrv::server::{Machine, Server, Turn, found};
@@ -177,8 +177,13 @@ impl Boot {
             }
             None => (Box::leak(Box::new(SimNic::new(&network))) as &mut dyn Nic, None),
         };
+        let serial = nic.info().class == Class::Slip;
         let server = boot(pc, &disks, nic, &mut memory).map_err(|()| panel.serial())?;
-        let hosts = (0..HOSTS).map(|n| Host::new(&network, Ipv4Addr::new(10, 0, 0, 10 + n)));
+        // At the other end of a serial line is one host.
+        let hosts = (0..if serial { 1 } else { HOSTS }).map(|n| {
+            let address = Ipv4Addr::new(10, 0, 0, 10 + n);
+            if serial { Host::slip(&network, address) } else { Host::new(&network, address) }
+        });
         let hosts = hosts.collect();
         Ok(Rig { network, panel, disks, server, hosts, cable, busy_ms: 0, ended: false })
     }
@@ -264,6 +269,9 @@ impl Rig {
         let spent = busy - std::mem::replace(&mut self.busy_ms, busy);
         // The others' time goes on.
         for _ in 0..spent {
+            if let Some(cable) = &self.cable {
+                cable.run(1000);
+            }
             self.poll_hosts();
             self.advance(1);
         }

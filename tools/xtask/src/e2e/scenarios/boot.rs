@@ -29,6 +29,15 @@ pub fn all() -> Vec<Scenario> {
             up_and_down(stage, name, &Setup { machine, cpu, nic, ..Setup::with_disks(&[DISK])? })
         }));
     }
+    // Cards that the user names; the NE2000's interrupt ends the CPU's HLT then.
+    let named = [("ne2000 300 9", "ne2k_isa"), ("rtl8139", "rtl8139"), ("pcnet", "pcnet")];
+    for (wanted, nic) in named {
+        let name = format!("boot with FTPSRV_NIC {wanted}");
+        all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
+            let config = format!("{CONFIG}FTPSRV_NIC {wanted}\r\n");
+            up_and_down(stage, name, &Setup { config, nic, ..Setup::with_disks(&[DISK])? })
+        }));
+    }
     all.push(Scenario::new("boot from a hard disk", |stage: &Stage, name: &str| {
         up_and_down(stage, name, &Setup { from_disk: true, ..Setup::with_disks(&[])? })
     }));

@@ -252,6 +252,16 @@ impl<P: Ports> Channel<P> {
         self.idle(limit).is_ok()
     }
 
+    /// The same of this drive.
+    pub fn is_idle_as(&mut self, device: u8, limit: Limit) -> bool {
+        if !self.is_idle(limit) {
+            return false;
+        }
+        self.put(register::DEVICE, select(device));
+        self.settle();
+        self.is_idle(limit)
+    }
+
     /// Waits until the drive has data or wants some.
     fn data(&mut self, limit: Limit) -> Result<(), Fault> {
         let now = self.wait(limit, |now| {

@@ -1,8 +1,9 @@
 //! Reading, writing and flushing: commands of up to 256 sectors, their retries, a drive's set-up.
 //!
 //! A command that fails goes on sector by sector around the place, so that one bad sector costs its
-//! neighbours nothing. A drive that does not answer is reset and asked once more; if that fails, its
-//! commands fail at once until it is ready again.
+//! neighbours nothing. A drive that does not answer within 10 s, which is what spinning up takes, is reset
+//! and asked once more; if that fails, each of its commands fails within some 100 ms, with another reset,
+//! until it is ready again. Nobody else is served while a command lasts.
 
 use super::channel::{Channel, Fault, Limit};
 use super::taskfile::{Taskfile, Translation, WRITE_CACHE_OFF, command};
@@ -18,11 +19,14 @@ const TRIES: u32 = 4;
 const CAREFUL: usize = 16;
 
 /// A drive may have to spin up first.
-const COMMAND: Limit = Limit::ms(20_000);
-const RESET: Limit = Limit::ms(10_000);
+const COMMAND: Limit = Limit::ms(10_000);
+const RESET: Limit = Limit::ms(4_000);
 const FLUSH: Limit = Limit::ms(30_000);
-/// Reset and command of a drive that did not answer the last time.
-const REVIVE: Limit = Limit::ms(200);
+/// For a drive to become idle before it gets a command.
+const IDLE: Limit = Limit::ms(200);
+/// Being idle, reset and command of a drive that did not answer the last time.
+const STILL_IDLE: Limit = Limit::ms(20);
+const REVIVE: Limit = Limit::ms(100);
 const SECOND_CHANCE: Limit = Limit::ms(2_000);
 
 /// Bits of the error register.
@@ -172,7 +176,7 @@ impl<P: Ports> Ata<P> {
     fn after(&mut self, number: u8, fault: Fault) -> Result<(), Fault> {
         let Some((channel, drive)) = self.at(number) else { return Err(fault) };
         let answered = fault != Fault::TimeOut;
-        if answered && channel.is_idle(REVIVE) {
+        if answered && channel.is_idle(IDLE) {
             drive.hung = false;
             return Ok(());
         }
@@ -223,8 +227,12 @@ impl<P: Ports> Ata<P> {
     /// its neighbour.
     fn free(&mut self, number: u8) -> Result<(), Fault> {
         let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
-        let limit = if drive.hung { REVIVE } else { RESET };
-        if channel.is_idle(REVIVE) || self.reset(number, limit) {
+        let (idle, limit) = if drive.hung {
+            (channel.is_idle_as(number & 1, STILL_IDLE), REVIVE)
+        } else {
+            (channel.is_idle(IDLE), RESET)
+        };
+        if idle || self.reset(number, limit) {
             Ok(())
         } else {
             Err(Fault::TimeOut)

@@ -230,9 +230,10 @@ fn a_dead_drive_is_given_up_and_stops_nobody_from_then_on() {
         assert_eq!(read(ata, 0, 8), Err(DiskError::NotReady));
         (bus.now_us() - before) / 1000
     };
-    assert!(timed(&mut ata) < 60_000);
-    assert!(timed(&mut ata) < 1_000);
-    assert!(timed(&mut ata) < 1_000);
+    assert!(timed(&mut ata) < 15_000);
+    for _ in 0..5 {
+        assert!(timed(&mut ata) < 150);
+    }
     channel.borrow_mut().drive(0).faults.dead = false;
     assert_eq!(read(&mut ata, 0, 8).unwrap(), patterns(0, 8, 7), "it came back");
     assert_eq!(read(&mut ata, 0, 600).unwrap(), patterns(0, 600, 7));
@@ -264,7 +265,7 @@ fn a_dead_drive_does_not_hold_up_its_neighbour() {
         assert_eq!(ata.read(1, Lba(0), &mut [0; SECTOR]), Err(DiskError::NotReady));
     }
     let ms = (bus.now_us() - before) / 1000;
-    assert!(ms < 9_000, "{ms} ms");
+    assert!(ms < 1_500, "{ms} ms");
 }
 
 #[test]

@@ -94,6 +94,24 @@ impl Bytes<'_> {
         self.word(at) | self.word(at + 2) << 16
     }
 
+    /// Where the jump at the start leads: behind what the sector tells. Up to DOS 3.3 other things lie where
+    /// the extended parameters are later.
+    fn code(&self) -> u32 {
+        match self.byte(0) {
+            0xE9 => self.word(1) + 3,
+            _ => self.byte(1) + 2,
+        }
+    }
+
+    /// Whether there are extended parameters (FAT12, FAT16), up to the serial number or the label.
+    fn is_extended(&self) -> bool {
+        self.byte(38) == 0x28 && self.code() >= 43 || self.has_label()
+    }
+
+    fn has_label(&self) -> bool {
+        self.byte(38) == 0x29 && self.code() >= 62
+    }
+
     fn label(&self, at: usize) -> Option<[u8; 11]> {
         self.0.get(at..at + 11)?.try_into().ok()
     }
@@ -152,9 +170,9 @@ impl Geometry {
             data: start + heads,
             clusters,
             info: None,
-            state_byte: matches!(boot.byte(38), 0x28 | 0x29).then_some(37),
-            label: if boot.byte(38) == 0x29 { boot.label(43) } else { None },
-            serial: if boot.byte(38) == 0x29 { boot.long(39) } else { 0 },
+            state_byte: boot.is_extended().then_some(37),
+            label: if boot.has_label() { boot.label(43) } else { None },
+            serial: if boot.has_label() { boot.long(39) } else { 0 },
             odd_tables: tables > 2,
         };
         let geometry = if wide { geometry.with_fat32(&boot, reserved)? } else { geometry };

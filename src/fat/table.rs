@@ -22,6 +22,12 @@ pub enum Link {
     Invalid,
 }
 
+/// Bytes that files written at the same time lie in one piece, where there is room.
+const RUN: u32 = 512 * 1024;
+
+/// And clusters: a sector of FAT32's table, so that ten files do not need more of it than the cache holds.
+const RUN_CLUSTERS: u32 = 128;
+
 /// The mark of a chain's end, cut to the entry's bits.
 pub(super) const END: u32 = 0x0FFF_FFFF;
 
@@ -197,9 +203,16 @@ impl Volume {
     pub(super) fn claim(&mut self, cache: &mut Cache<'_>, cluster: u32) -> Result<(), FatError> {
         self.set_link(cache, cluster, END)?;
         if cluster >= self.next_free {
-            self.next_free = cluster + 1;
+            self.next_free = cluster + 1 + self.spread;
         }
         Ok(())
+    }
+
+    /// Says how many files are being written: where they are several, each keeps room behind it, lest they
+    /// take alternate clusters.
+    pub fn set_writers(&mut self, count: usize) {
+        let room = (RUN / self.geometry.cluster_bytes()).min(self.geometry.clusters / 32);
+        self.spread = if count > 1 { room.min(RUN_CLUSTERS) } else { 0 };
     }
 }
 

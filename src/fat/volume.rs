@@ -93,6 +93,8 @@ pub struct Volume {
     look: Look,
     /// Where to look for a free cluster next.
     pub(super) next_free: u32,
+    /// Clusters that a new run of a file keeps free behind it, while several files are written.
+    pub(super) spread: u32,
     /// Clusters looked at in vain since one was last found or freed.
     pub(super) searched: u32,
     /// Free clusters below `counted`.
@@ -153,6 +155,7 @@ impl Volume {
             mark: Mark::Clean,
             look: Look::Table,
             next_free: 2,
+            spread: 0,
             searched: 0,
             free: 0,
             counted: 0,
@@ -373,6 +376,7 @@ impl Volume {
     /// Writes what is free to the information sector; without `next`, that it is not known.
     fn write_info(&mut self, cache: &mut Cache<'_>, next: Option<u32>) -> Result<(), FatError> {
         let Some(info) = self.geometry.info else { return Ok(()) };
+        let next = next.map(|next| if self.geometry.is_cluster(next) { next } else { 2 });
         let free = self.free_clusters().filter(|_| next.is_some()).unwrap_or(u32::MAX);
         self.edit_reserved(cache, info, |sector| {
             let sound = is_info(sector);

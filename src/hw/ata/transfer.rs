@@ -232,11 +232,7 @@ impl<P: Ports> Ata<P> {
         } else {
             (channel.is_idle(IDLE), RESET)
         };
-        if idle || self.reset(number, limit) {
-            Ok(())
-        } else {
-            Err(Fault::TimeOut)
-        }
+        if idle || self.reset(number, limit) { Ok(()) } else { Err(Fault::TimeOut) }
     }
 
     /// Resets the drive's channel, both drives of which have to be set up again.

@@ -168,10 +168,13 @@ impl Drives<'_> {
             return Err(FsError::BadFlags);
         }
         self.writable(number)?;
+        let open = self.files.iter().filter_map(|place| place.item.as_ref());
+        let writers = open.filter(|open| open.number == number && open.flags.write).count();
         let (place, _) = split(file.0);
         let Some(open) = &mut self.files[place].item else { return Err(FsError::BadHandle) };
         let slot = &mut self.slots[usize::from(number)];
         let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
+        volume.set_writers(writers);
         let before = (open.file.position(), volume.search_position());
         let result = open.file.write(volume, &mut self.cache, offset, data);
         self.progress |= (open.file.position(), volume.search_position()) != before;

@@ -7,6 +7,7 @@ use ftpsrv::vfs::path::Drive;
 use ftpsrv::vfs::{Drives, DrivesSize, FsError, Provider};
 use sim::disk::{Counters, SimDisk, SimDisks};
 use sim::fat_image::{fsck, mkfs};
+use sim::fat_tables::Tables;
 use sim::rig::{Arena, Random, STORE, fetch, finish, list, make_dir, path, store};
 
 const SIZE: DrivesSize = DrivesSize { cache: CacheSize::of(32 * 1024), index: 4096 };
@@ -54,6 +55,52 @@ fn transfers_cost_little_more_than_their_data() {
         assert!(ratio <= most && count.commands() <= 300, "{what}: {ratio} {count:?}");
     }
     assert_eq!(fsck(&disks.medium(0)), [""; 0]);
+}
+
+/// Files that are written at the same time do not take alternate clusters, and one alone leaves no gaps.
+#[test]
+fn files_written_at_once_lie_in_long_pieces() {
+    let disks = SimDisks::new(vec![SimDisk::new(
+        DiskKind::Hard,
+        Some(mkfs(131_072, &["-F", "16", "-s", "4"])),
+    )]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    let (names, data) = (["A", "B", "C"], Random(4).bytes(4 * MIB));
+    let open = |drives: &mut Drives<'_>, name| {
+        let path = path(&format!("/drive_c/{name}"));
+        finish(|| drives.open(&path, STORE)).unwrap()
+    };
+    let files = names.map(|name| open(&mut drives, name));
+    let mut done = [0; 3];
+    while done.iter().any(|&done| done < data.len()) {
+        for (file, done) in files.iter().zip(&mut done) {
+            let piece = &data[*done..data.len().min(*done + 8192)];
+            *done += finish(|| drives.write(*file, *done as u32, piece)).unwrap();
+        }
+    }
+    for file in files {
+        finish(|| drives.close(file)).unwrap();
+    }
+    store(&mut drives, "/drive_c/D", STORE, &data, 8192).unwrap();
+    drives.flush().unwrap();
+    let tables = Tables::of(disks.medium(0), 16);
+    let pieces = |name| {
+        let (mut cluster, mut pieces) = (tables.first(name), 1);
+        while tables.link(cluster) < 0xFFF8 {
+            let next = tables.link(cluster);
+            pieces += usize::from(next != cluster + 1);
+            cluster = next;
+        }
+        pieces
+    };
+    let counts = [b'A', b'B', b'C', b'D'].map(pieces);
+    println!("pieces of three files of 4 MiB written at once, and of one alone: {counts:?}");
+    assert!(counts[..3].iter().all(|&count| count <= 18) && counts[3] == 1, "{counts:?}");
+    assert_eq!(fsck(&disks.medium(0)), [""; 0]);
+    for name in names {
+        assert!(fetch(&mut drives, &format!("/drive_c/{name}"), 8192).unwrap() == data);
+    }
 }
 
 #[test]

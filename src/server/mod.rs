@@ -207,9 +207,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         }
         let activity = self.stack.poll(now, usize::from(self.start.settings.packets_per_poll));
         let mut busy = !activity.is_idle();
-        // What came while a slow disk was at work is answered before the next command: sessions that used
-        // the disks come last, and replies leave at once.
-        self.files.begin_turn(true);
+        // What came while a slow disk was at work is answered before the next command.
+        self.files.begin_turn(!busy);
         if tick || activity.control {
             self.follow_network();
             busy |= self.admit(now);
@@ -348,6 +347,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 self.first = index + 1;
             }
         }
+        self.sessions_busy = busy;
         busy
     }
 
@@ -359,7 +359,6 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         if !spent && self.files.is_spent() {
             self.first = 0;
         }
-        self.sessions_busy = busy;
         busy
     }
 

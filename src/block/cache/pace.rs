@@ -10,9 +10,9 @@ use crate::block::device::{DiskError, DiskId};
 
 /// Milliseconds after a turn's first command in which further ones may begin.
 const SHARE: u32 = 2;
-/// Turns that the network gets for itself after a slow command, at most: more than the packets that a
-/// card can have taken meanwhile.
-const NETWORK: u8 = 64;
+/// Turns that the network gets for itself after a slow command, at most: they take in more packets than a
+/// card can hold.
+const NETWORK: u8 = 4;
 
 /// What this turn has had of the disks.
 #[derive(Default)]

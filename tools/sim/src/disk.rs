@@ -140,6 +140,8 @@ pub struct SimDisk {
     pub latency_ms: u64,
     /// Time that commands took.
     pub busy_ms: u64,
+    /// Is told what each command takes.
+    pub on_busy: Option<Rc<dyn Fn(u64)>>,
     /// Sectors in the drive's write cache, with all their versions since the last flush; `None`: the drive
     /// has no cache.
     write_cache: Option<BTreeMap<u32, Vec<[u8; SECTOR]>>>,
@@ -159,6 +161,7 @@ impl SimDisk {
             cut_after: None,
             latency_ms: 0,
             busy_ms: 0,
+            on_busy: None,
             write_cache: None,
             changed: false,
             dead: false,
@@ -195,12 +198,20 @@ impl SimDisk {
         medium
     }
 
+    /// A command begins and takes its time.
+    fn busy(&mut self) {
+        self.busy_ms += self.latency_ms;
+        if let Some(told) = &self.on_busy {
+            told(self.latency_ms);
+        }
+    }
+
     fn ready(&mut self, lba: u32, sectors: usize) -> Result<(), DiskError> {
         self.dead |= self.cut_after == Some(0);
         if self.dead {
             return Err(DiskError::NotReady);
         }
-        self.busy_ms += self.latency_ms;
+        self.busy();
         let medium = self.medium.as_ref().ok_or(DiskError::NotReady)?;
         if std::mem::take(&mut self.changed) {
             return Err(DiskError::Changed);
@@ -263,7 +274,7 @@ impl SimDisk {
         if self.dead {
             return Err(DiskError::NotReady);
         }
-        self.busy_ms += self.latency_ms;
+        self.busy();
         if let (Some(cache), Some(medium)) = (&mut self.write_cache, &mut self.medium) {
             for (lba, versions) in std::mem::take(cache) {
                 medium.set_sector(lba, versions.last().expect("a version"));

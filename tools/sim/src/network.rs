@@ -74,6 +74,8 @@ struct Station {
 
 struct Segment {
     now: u64,
+    /// Milliseconds that what is sent leaves later.
+    lag: u64,
     latency: u64,
     faults: Faults,
     random: Random,
@@ -108,7 +110,7 @@ impl Segment {
             let index = 14 + self.random.below(frame.len() - 14);
             frame[index] ^= 1 << self.random.below(8);
         }
-        let mut at = self.now + self.latency;
+        let mut at = self.now + self.lag + self.latency;
         if self.random.chance(self.faults.reorder) {
             at += 1 + self.random.below(20) as u64;
         }
@@ -147,6 +149,7 @@ impl Network {
     pub fn new(seed: u64) -> Network {
         Network(Rc::new(RefCell::new(Segment {
             now: 0,
+            lag: 0,
             latency: 1,
             faults: Faults::default(),
             random: Random::new(seed),
@@ -163,6 +166,11 @@ impl Network {
     /// Lets `ms` milliseconds pass.
     pub fn advance(&self, ms: u64) {
         self.0.borrow_mut().now += ms;
+    }
+
+    /// What is sent from now on leaves so much later: its sender is busy in the middle of a turn.
+    pub fn set_lag(&self, ms: u64) {
+        self.0.borrow_mut().lag = ms;
     }
 
     /// What the wire does from now on.

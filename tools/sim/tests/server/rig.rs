@@ -3,7 +3,9 @@
 //!
 //! What the kernel's main.rs does is done here in the same order: mount, read the files, serve.
 
+use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::rc::Rc;
 
 use ftpsrv::block::DiskKind;
 use ftpsrv::config::Severity;
@@ -185,7 +187,17 @@ impl Boot {
             if serial { Host::slip(&network, address) } else { Host::new(&network, address) }
         });
         let hosts = hosts.collect();
-        Ok(Rig { network, panel, disks, server, hosts, cable, busy_ms: 0, ended: false })
+        let lag = Rc::new(Cell::new(0));
+        // What the server sends after a slow command leaves so much later.
+        for disk in 0..ftpsrv::block::Disks::count(&disks).into() {
+            let (network, lag) = (network.clone(), lag.clone());
+            let told = move |ms| {
+                lag.set(lag.get() + ms);
+                network.set_lag(lag.get());
+            };
+            disks.with(disk, |disk| disk.on_busy = Some(Rc::new(told)));
+        }
+        Ok(Rig { network, panel, disks, server, hosts, cable, lag, ended: false })
     }
 }
 
@@ -243,7 +255,8 @@ pub struct Rig {
     pub server: Server<'static, 'static, Pc>,
     pub hosts: Vec<Host>,
     cable: Option<Cable>,
-    busy_ms: u64,
+    /// What disk commands have taken in this turn.
+    lag: Rc<Cell<u64>>,
     pub ended: bool,
 }
 
@@ -264,9 +277,8 @@ impl Rig {
             cable.run(1000 / TURNS as u32);
         }
         self.ended |= self.server.step() == Turn::Ended;
-        let count = ftpsrv::block::Disks::count(&self.disks);
-        let busy = (0..count.into()).map(|disk| self.disks.with(disk, |disk| disk.busy_ms)).sum();
-        let spent = busy - std::mem::replace(&mut self.busy_ms, busy);
+        self.network.set_lag(0);
+        let spent = self.lag.take();
         // The others' time goes on.
         for _ in 0..spent {
             if let Some(cable) = &self.cable {

@@ -185,63 +185,62 @@ pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
         return Ok(memory.place("the serial line", line?)?);
     }
     let wanted = Wanted::parse(text)?;
-    let nothing = if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) };
     if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, say) {
         if let Some(card) = start(ports.clone(), driver, io, irq, memory)? {
             return Ok(card);
         }
         say(format_args!("The card at {io:X}h does not answer"));
     }
+    let nothing = if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) };
+    find_isa(ports, &wanted, memory, say)?.ok_or(nothing)
+}
+
+/// The first card on ISA that is wanted, at work.
+fn find_isa<'a, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
+    mut ports: P,
+    wanted: &Wanted,
+    memory: &mut M,
+    say: &mut dyn FnMut(Arguments<'_>),
+) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
     // A port of the user's choice need not be one of the usual ones.
     let at = |usual: &'static [u16]| {
         let usual = usual.iter().copied().filter(|_| wanted.io.is_none());
         wanted.io.into_iter().chain(usual)
     };
-    if wanted.takes(Driver::Pcnet) {
-        // Before NE2000s: it takes but reading to see that there is none.
-        for io in at(&pcnet::ISA_PORTS) {
-            let likely = pcnet::is_likely(&mut ports, io);
-            let card = if likely {
-                pcnet(ports.clone(), io, wanted.irq, Slot::Isa, memory)?
-            } else {
-                None
-            };
-            say(format_args!(
-                "PCnet at {io:X}h: {}",
-                match (&card, likely) {
-                    (Some(_), _) => "found",
-                    (None, true) => "its address PROM, but it does not get the bus",
-                    (None, false) => "nothing",
-                }
-            ));
-            if let Some(card) = card {
-                return Ok(card);
-            }
+    // PCnets before NE2000s: it takes but reading to see that there is none.
+    for io in at(&pcnet::ISA_PORTS).filter(|_| wanted.takes(Driver::Pcnet)) {
+        if !pcnet::is_likely(&mut ports, io) {
+            say(format_args!("PCnet at {io:X}h: nothing"));
+            continue;
+        }
+        let card = pcnet(ports.clone(), io, wanted.irq, Slot::Isa, memory)?;
+        let found =
+            if card.is_some() { "found" } else { "an address, but it does not get the bus" };
+        say(format_args!("PCnet at {io:X}h: {found}"));
+        if card.is_some() {
+            return Ok(card);
         }
     }
-    if wanted.takes(Driver::Ne2000) {
-        for io in at(&ISA_PORTS) {
-            if let Some(card) = probe(ports.clone(), io, wanted.irq, say) {
-                return Ok(memory.place(PURPOSE, card)?);
-            }
+    for io in at(&ISA_PORTS).filter(|_| wanted.takes(Driver::Ne2000)) {
+        let card = probe(ports.clone(), io, wanted.irq, say);
+        if card.is_some() {
+            return place(card, memory);
         }
     }
-    if wanted.takes(Driver::EtherLink3) {
-        let Some((io, address)) = etherlink3::activate(&mut ports, wanted.io) else {
-            say(format_args!("3C509: nothing"));
-            return Err(nothing);
-        };
-        let card = EtherLink3::new(ports, io, wanted.irq, address);
-        let found = if card.is_some() { "found" } else { "it does not answer there" };
-        say(format_args!("3C509 at {io:X}h: {found}"));
-        if let Some(card) = card {
-            return Ok(memory.place(PURPOSE, card)?);
-        }
+    if !wanted.takes(Driver::EtherLink3) {
+        return Ok(None);
     }
-    Err(nothing)
+    let Some((io, address)) = etherlink3::activate(&mut ports, wanted.io) else {
+        say(format_args!("3C509: nothing"));
+        return Ok(None);
+    };
+    let card = EtherLink3::new(ports, io, wanted.irq, address);
+    let found = if card.is_some() { "found" } else { "it does not answer there" };
+    say(format_args!("3C509 at {io:X}h: {found}"));
+    place(card, memory)
 }
 
-/// One of the ports of ISA.
+/// An NE2000 at one of the ports of ISA.
 fn probe<P: Ports>(
     ports: P,
     io: u16,

@@ -133,6 +133,6 @@ fn broken_card_is_named_and_the_next_one_taken() {
     assert_eq!(nic.info().name, "NE2000");
     assert!(chip.borrow_mut().arrive(&[ADDRESS.as_slice(), &[0; 60]].concat()));
     assert_eq!(nic.receive(&mut [0; 1536]), Some(66));
-    let line = "PCnet at 340h: its address PROM, but it does not get the bus";
+    let line = "PCnet at 340h: an address, but it does not get the bus";
     assert!(pc.said.iter().any(|said| said == line), "{:?}", pc.said);
 }

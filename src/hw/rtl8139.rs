@@ -143,15 +143,20 @@ impl<P: Ports, R: DmaRegion> Rtl8139<P, R> {
         self.ports.inb(self.io + COMMAND) & EMPTY != 0
     }
 
-    /// After an overflow the chip goes on when the ring is empty and the event is acknowledged.
-    fn acknowledge(&mut self) {
+    /// Acknowledges what happened; whether anything had. After an overflow the chip goes on when the ring
+    /// is empty and the event is acknowledged.
+    fn acknowledge(&mut self) -> bool {
         let events = self.ports.inw(self.io + INTERRUPTS);
+        if events == 0 {
+            return false;
+        }
         self.ports.outw(self.io + INTERRUPTS, events);
         if events & OVERFLOW != 0 {
             let missed = self.ports.inl(self.io + MISSED) & 0xFF_FFFF;
             self.ports.outl(self.io + MISSED, 0);
             self.statistics.count_lost(missed.max(1));
         }
+        true
     }
 }
 
@@ -214,12 +219,9 @@ impl<P: Ports, R: DmaRegion> Nic for Rtl8139<P, R> {
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        if self.empty() {
-            self.acknowledge();
-            // What came before the acknowledgement raises no further interrupt.
-            if self.empty() {
-                return None;
-            }
+        // What came before the acknowledgement raises no further interrupt.
+        if self.empty() && (!self.acknowledge() || self.empty()) {
+            return None;
         }
         let header = self.region.get(self.read);
         let (status, length) = (header & 0xFFFF, (header >> 16) as usize);

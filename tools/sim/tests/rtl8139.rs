@@ -227,6 +227,11 @@ fn few_port_accesses_a_packet() {
     card.nic.send(&frame(1, 1514)).unwrap();
     let sent = card.bus.accesses() - before;
     assert!(received <= 2 && sent <= 1, "{received}, {sent}");
+    card.bus.elapse(1_000);
+    assert_eq!(card.receive(), None);
+    let before = card.bus.accesses();
+    assert_eq!(card.receive(), None);
+    assert_eq!(card.bus.accesses() - before, 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Finding the network card: by probing, by FTPSRV_NIC, and what is said of it.
 
+use ftpsrv::config::Settings;
 use ftpsrv::hw::nic::{self, NoCard};
 use ftpsrv::net::nic::{DriverInfo, Nic};
 use sim::chips::dp8390::{Card, Dp8390};
@@ -77,7 +78,11 @@ fn every_card_is_found_by_itself_by_its_name_and_by_its_port() {
         assert_eq!((found.name, found.io, found.irq), (name, port, None));
         assert!(pc.said.iter().any(|line| line.contains(&format!("{port:X}h"))), "{:?}", pc.said);
         assert_eq!(pc.info(wanted).map(|found| found.name), Some(name));
-        let wanted = format!("{wanted} {port:x} 10");
+        // As MTCP.CFG has it, which knows the names too.
+        let line = format!("FTPSRV_NIC {wanted} {port:x} 10");
+        let text = format!("FTPSRV_PASSWORD_FILE C:\\PASS.TXT\n{line}\n");
+        let settings = Settings::parse(text.as_bytes(), "MTCP.CFG", &mut |_| {});
+        let wanted = settings.unwrap_or_else(|_| panic!("{line}")).nic;
         let found = pc.info(&wanted).expect(name);
         assert_eq!((found.name, found.io, found.irq), (name, port, Some(10)));
     }

@@ -4,8 +4,11 @@
 //! for a key then and restarts.
 #![no_std]
 #![no_main]
-// The self-test kernel takes the server's place.
-#![cfg_attr(feature = "selftest", allow(dead_code, unused_imports, unused_mut))]
+// The self-test and the limits take the server's place.
+#![cfg_attr(
+    any(feature = "selftest", feature = "limits"),
+    allow(dead_code, unused_imports, unused_mut, unused_variables, unreachable_code)
+)]
 
 mod metal;
 
@@ -54,6 +57,8 @@ fn serve(mut pc: Pc, mut desk: Desk<'static>, mut arena: Arena) -> ! {
     let Ok((start, files, card)) = prepare(&mut pc, &mut desk, &mut arena) else {
         stop(&mut pc, &mut desk)
     };
+    #[cfg(feature = "limits")]
+    metal::limits::run(&mut pc, &mut desk, card, &start.settings, &mut arena);
     match Server::new(&mut pc, &mut desk, card, files, start, &mut arena) {
         Ok(mut server) => {
             while server.step() == Turn::Running {}

@@ -18,6 +18,8 @@ pub mod fault;
 pub mod geometry;
 pub mod interrupt;
 pub mod keyboard;
+#[cfg(feature = "limits")]
+pub mod limits;
 pub mod log;
 pub mod low;
 pub mod memory;

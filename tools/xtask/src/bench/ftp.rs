@@ -17,11 +17,17 @@ pub struct Session {
 impl Session {
     /// Logs in.
     pub fn open(port: u16, user: &str, password: &str) -> Result<Session> {
+        let mut session = Session::log_in(port, user, password)?;
+        session.command("TYPE I", 200)?;
+        Ok(session)
+    }
+
+    /// Logs in, and no more than that.
+    pub fn log_in(port: u16, user: &str, password: &str) -> Result<Session> {
         let mut session = Session { lines: BufReader::new(connect(port)?) };
         session.expect(220)?;
         session.command(&format!("USER {user}"), 331)?;
         session.command(&format!("PASS {password}"), 230)?;
-        session.command("TYPE I", 200)?;
         Ok(session)
     }
 
@@ -85,7 +91,8 @@ impl Session {
     }
 }
 
-fn connect(port: u16) -> Result<TcpStream> {
+/// A connection to a port of this machine that sends everything at once.
+pub fn connect(port: u16) -> Result<TcpStream> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LIMIT))?;

@@ -1,0 +1,89 @@
+//! What the machine can do without a server: the kernel's feature `limits` (src/metal/limits.rs), on the
+//! same virtual PC.
+
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::figures::Figures;
+use super::ftp::connect;
+use super::{CONFIG, DISK};
+use crate::e2e::Stage;
+use crate::e2e::guest::{Guest, Setup};
+use crate::emulator::Speed;
+use crate::{kernel, setup, workspace};
+
+/// How long the start may take, with the disk read several times.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Names of the figures, for the shares.
+pub const SOURCE: &str = "raw TCP source";
+pub const SINK: &str = "raw TCP sink";
+const READ: &str = "raw disk read";
+
+/// Builds the kernel, and a floppy with it.
+pub fn stage() -> Result<Stage> {
+    let kernel = kernel::build_with(&workspace::root(), setup::build()?.cargo(), "limits")?;
+    Stage::set(&kernel, "bench-limits")
+}
+
+/// Sends and receives `length` bytes `runs` times.
+pub fn measure(
+    stage: &Stage,
+    name: &str,
+    speed: Speed,
+    length: usize,
+    runs: u32,
+    figures: &mut Figures,
+) -> Result<()> {
+    let setup = Setup { speed, config: CONFIG.into(), ..Setup::with_disks(&[DISK])? };
+    let guest = Guest::start(stage, name, &setup, |_, _| Ok(()))?;
+    let lines = RefCell::new(Vec::new());
+    let note = |line: &str| {
+        lines.borrow_mut().push(line.to_owned());
+        line.starts_with("LIMITS READY")
+    };
+    guest.expect("LIMITS READY", note, LIMIT)?;
+    let lines = lines.into_inner();
+    for line in lines.iter().filter_map(|line| line.strip_prefix("LIMITS disk: ")) {
+        let numbers = numbers(line);
+        let [bytes, ms, errors] = numbers[..] else { continue };
+        ensure!(errors == 0, "the disk's read failed: {line}");
+        figures.add(READ, "MB/s", bytes as f64 / 1e3 / ms.max(1) as f64);
+    }
+    let ready = numbers(lines.last().map_or("", String::as_str));
+    let [source, sink] = ready[..] else { anyhow::bail!("no ports in {lines:?}") };
+    for _ in 0..runs {
+        let start = Instant::now();
+        let mut stream = connect(source as u16)?;
+        let mut buffer = vec![0; 256 * 1024];
+        let mut left = length;
+        while left > 0 {
+            let count = stream.read(&mut buffer)?;
+            ensure!(count > 0, "the source ended");
+            left = left.saturating_sub(count);
+        }
+        figures.add(SOURCE, "MB/s", rate(length, start));
+        drop(stream);
+        let start = Instant::now();
+        let mut stream = connect(sink as u16)?;
+        stream.write_all(&vec![0x5A; length])?;
+        stream.shutdown(Shutdown::Write)?;
+        // It closes when it has everything.
+        let rest = stream.read(&mut buffer).context("the sink's end")?;
+        ensure!(rest == 0, "the sink sent something");
+        figures.add(SINK, "MB/s", rate(length, start));
+    }
+    Ok(())
+}
+
+fn rate(bytes: usize, start: Instant) -> f64 {
+    bytes as f64 / 1e6 / start.elapsed().as_secs_f64()
+}
+
+fn numbers(line: &str) -> Vec<u64> {
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+}

@@ -27,6 +27,34 @@ enter_protected_mode:
         movl    %eax, %cr0
         ljmpl   $CODE32, $protected_mode_entry
 
+# Another loader's way in, after the Multiboot specification 0.6.96: the whole file comes to where it runs. By
+# the thunk's way down to real mode, where its interrupt would be; then on as if the file had been loaded.
+        .align  4
+        .global multiboot_header, multiboot_end
+multiboot_header:
+        .set    MULTIBOOT, 0x1BADB002
+        .set    HAS_ADDRESSES, 0x10000
+        .long   MULTIBOOT, HAS_ADDRESSES, -(MULTIBOOT + HAS_ADDRESSES)
+        .long   multiboot_header, kernel_file
+        .long   0, 0                    # all of the file; nothing to clear
+        .long   multiboot_entry
+        .code32
+multiboot_entry:
+        lgdt    gdt_pointer
+        lidt    real_idt_pointer
+        movw    $0xEB | (multiboot_real - thunk_interrupt - 2) << 8, thunk_interrupt
+        xorl    %eax, %eax
+        movl    %eax, low_registers+28  # DS and ES
+        ljmp    $CODE16, $thunk_down
+        .code16
+multiboot_real:
+        movb    $0xCD, thunk_interrupt  # int again
+        movb    $0x80, BPB_DRIVE        # the files are on the first hard disk
+        int     $0x12
+        movw    %ax, INFO_MEM12
+        jmp     stage2_loaded
+multiboot_end:
+
 # The way down: from thunk_call, in a 16-bit code segment, interrupts off.
 thunk_down:
         movw    $DATA16, %ax

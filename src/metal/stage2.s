@@ -66,6 +66,7 @@ stage2_386:
         call    print
         call    load_file
         call    check_sum
+stage2_loaded:
         call    memory_sizes
         call    a20_on
         jmp     enter_protected_mode

@@ -23,7 +23,8 @@ pub fn statistics(out: &mut dyn Write, figures: &Figures<'_>) -> fmt::Result {
          Received    {} files, {} KB\n  \
          Broken off  {} transfers\n\n  \
          Packets     in {}, out {}, errors in {}, errors out {}, lost {}\n  \
-         TCP         segments in {}, bad checksums {}, malformed {}, refused {}, pings {}\n\n  \
+         TCP         segments in {}, bad checksums {}, malformed {}, refused {}\n  \
+         Pings       {}\n\n  \
          Commands\n",
         s.started,
         figures.time,

@@ -176,6 +176,11 @@ impl Volume {
         Ok(text.lines().map(|line| line.trim_start_matches("::/").to_owned()).collect())
     }
 
+    /// Removes one file.
+    pub fn delete(&self, name: &str) -> Result<()> {
+        process::output(self.mtool("mdel")?.arg(format!("::{name}"))).map(drop)
+    }
+
     /// Whether nothing says that the volume is in use or was not closed: the boot sector's state byte,
     /// and in FAT16 and FAT32 the bit in the table's second entry (Microsoft, FAT specification 1.03).
     pub fn is_closed(&self) -> Result<bool> {

@@ -209,6 +209,7 @@ impl Options {
             network: self.network(&config),
             speed: self.speed,
             floppy,
+            kernel: None,
             disks,
             adapter: self.adapter,
             display,

@@ -40,6 +40,15 @@ pub fn passwords() -> Result<Vec<u8>> {
     Ok(fs::read(workspace::root().join("ftppass.txt"))?)
 }
 
+/// How it is booted. Without a floppy, the settings are on a hard disk, which comes before the others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    Floppy(FloppySize),
+    HardDisk,
+    /// QEMU loads the kernel by its Multiboot header; the hard disk has none.
+    Multiboot,
+}
+
 /// What to boot.
 #[derive(Clone)]
 pub struct Setup {
@@ -50,11 +59,9 @@ pub struct Setup {
     pub nic: &'static str,
     pub adapter: Adapter,
     pub speed: Speed,
-    pub floppy: FloppySize,
+    pub boot: Boot,
     /// One disk each.
     pub disks: Vec<Layout>,
-    /// Boots from a hard disk, which comes before the others, instead of the floppy.
-    pub from_disk: bool,
     pub config: String,
     /// `None`: no such file on the floppy.
     pub passwords: Option<Vec<u8>>,
@@ -71,9 +78,8 @@ impl Setup {
             nic: "ne2k_isa",
             adapter: Adapter::Vga,
             speed: Speed::Full,
-            floppy: FloppySize::Kb1440,
+            boot: Boot::Floppy(FloppySize::Kb1440),
             disks: disks.to_vec(),
-            from_disk: false,
             config: CONFIG.into(),
             passwords: Some(passwords()?),
         })
@@ -113,18 +119,24 @@ impl Guest {
         let config = mtcp_cfg::overlay(setup.config.as_bytes(), &passive.nat_settings());
         let config = mtcp_cfg::defaults(&config, &slip::settings(setup.emulator, setup.nic));
         let passwords = setup.passwords.as_deref();
-        let floppy = if setup.from_disk {
-            let image = dir.join("boot.img");
-            let volume = hard_disk::make(&stage.kernel, &image, &config, passwords.unwrap_or(b""))?;
-            disks.insert(0, volume);
-            None
-        } else {
+        let (mut floppy, mut kernel) = (None, None);
+        if let Boot::Floppy(size) = setup.boot {
             let mut files = vec![("MTCP.CFG", config.as_slice())];
             files.extend(passwords.map(|passwords| ("FTPPASS.TXT", passwords)));
             let image = dir.join(FLOPPY);
-            fs::write(&image, floppy::make(&stage.kernel, setup.floppy, &files)?)?;
-            Some(image)
-        };
+            fs::write(&image, floppy::make(&stage.kernel, size, &files)?)?;
+            floppy = Some(image);
+        } else {
+            let image = dir.join("boot.img");
+            let volume = hard_disk::make(&stage.kernel, &image, &config, passwords.unwrap_or(b""))?;
+            if setup.boot == Boot::Multiboot {
+                volume.delete("/FTPSRV.SYS")?;
+                let file = dir.join("ftpsrv.sys");
+                fs::write(&file, &stage.kernel.flat)?;
+                kernel = Some(file);
+            }
+            disks.insert(0, volume);
+        }
         let mut forwards = vec![(port, 21)];
         forwards.extend(passive.ports().map(|port| (port, port)));
         let network = UserNetwork { fixed: mtcp_cfg::fixed_address(&config), forwards };
@@ -136,6 +148,7 @@ impl Guest {
             network: Network::User(network),
             speed: setup.speed,
             floppy,
+            kernel,
             disks: disks.iter().map(|disk| disk.image.clone()).collect(),
             adapter: setup.adapter,
             display: Display::None,

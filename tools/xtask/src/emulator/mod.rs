@@ -95,6 +95,8 @@ pub struct Pc {
     pub speed: Speed,
     /// `None`: it boots from its first hard disk.
     pub floppy: Option<PathBuf>,
+    /// A file that QEMU loads itself instead, by its Multiboot header.
+    pub kernel: Option<PathBuf>,
     pub disks: Vec<PathBuf>,
     pub adapter: Adapter,
     pub display: Display,

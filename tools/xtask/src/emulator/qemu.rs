@@ -23,6 +23,10 @@ pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     if let Some(floppy) = &pc.floppy {
         line.drive("if=floppy,index=0,format=raw,file=", floppy);
     }
+    if let Some(kernel) = &pc.kernel {
+        line.word("-kernel");
+        line.0.push(kernel.into());
+    }
     if pc.disks.len() > 4 {
         bail!("a PC has room for four hard disks, and {} were given", pc.disks.len());
     }
@@ -167,6 +171,7 @@ mod tests {
             network: Network::User(UserNetwork { fixed: None, forwards: vec![(2121, 21)] }),
             speed: Speed::Full,
             floppy: Some(PathBuf::from("/tmp/a,b.img")),
+            kernel: None,
             disks: vec![PathBuf::from("/tmp/c.img")],
             adapter: Adapter::Vga,
             display: Display::None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::super::clients::{curl, url};
-use super::super::guest::{CONFIG, Guest, Setup};
+use super::super::guest::{Boot, CONFIG, Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
 use crate::emulator::{Adapter, Emulator, Machine};
@@ -38,9 +38,11 @@ pub fn all() -> Vec<Scenario> {
             up_and_down(stage, name, &Setup { config, nic, ..Setup::with_disks(&[DISK])? })
         }));
     }
-    all.push(Scenario::new("boot from a hard disk", |stage: &Stage, name: &str| {
-        up_and_down(stage, name, &Setup { from_disk: true, ..Setup::with_disks(&[])? })
-    }));
+    for (name, boot) in [("a hard disk", Boot::HardDisk), ("a Multiboot loader", Boot::Multiboot)] {
+        all.push(Scenario::new(format!("boot from {name}"), move |stage: &Stage, name: &str| {
+            up_and_down(stage, name, &Setup { boot, ..Setup::with_disks(&[])? })
+        }));
+    }
     for size in FloppySize::ALL {
         let name = format!("boot from a floppy of {} KB", size.name());
         all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
@@ -62,7 +64,7 @@ pub fn all() -> Vec<Scenario> {
 
 /// All of the kernel is read over FTP from the floppy that it was booted from, and a file written to it.
 fn from_a_floppy(stage: &Stage, name: &str, size: FloppySize) -> Result<()> {
-    let setup = Setup { floppy: size, ..Setup::with_disks(&[])? };
+    let setup = Setup { boot: Boot::Floppy(size), ..Setup::with_disks(&[])? };
     let mut guest = Guest::boot(stage, name, &setup, |_, _| Ok(()))?;
     curl(&guest, &["-o", "kernel", &url(&guest, "/drive_a/ftpsrv.sys")])?;
     let kernel = std::fs::read(guest.dir().join("kernel"))?;

@@ -299,6 +299,40 @@ mod tests {
         assert_eq!(geometry.state_byte, None);
     }
 
+    /// A volume of so many clusters of one sector.
+    fn of_clusters(clusters: u32, wide: bool) -> Result<Geometry, BootError> {
+        let mut sector = floppy();
+        let (table, root, reserved) = if wide { (600u32, 0u16, 32) } else { (260, 16, 1) };
+        let total = clusters + 2 * table + u32::from(root) / 16 + reserved;
+        sector[14] = reserved as u8;
+        sector[17..19].copy_from_slice(&root.to_le_bytes());
+        sector[19..21].fill(0);
+        sector[22..24].copy_from_slice(&(if wide { 0 } else { table as u16 }).to_le_bytes());
+        sector[32..36].copy_from_slice(&total.to_le_bytes());
+        if wide {
+            sector[36..40].copy_from_slice(&table.to_le_bytes());
+            sector[44..48].copy_from_slice(&2u32.to_le_bytes());
+        }
+        Geometry::parse(&sector, 0, total)
+    }
+
+    #[test]
+    fn the_number_of_clusters_alone_decides_the_kind() {
+        for (clusters, kind) in [
+            (1, FatType::Fat12),
+            (4084, FatType::Fat12),
+            (4085, FatType::Fat16),
+            (65_524, FatType::Fat16),
+        ] {
+            let geometry = of_clusters(clusters, false).unwrap();
+            assert_eq!((geometry.clusters, geometry.fat_type), (clusters, kind));
+            assert_eq!(of_clusters(clusters, true), Err(BootError::Inconsistent), "{clusters}");
+        }
+        let geometry = of_clusters(65_525, true).unwrap();
+        assert_eq!((geometry.clusters, geometry.fat_type), (65_525, FatType::Fat32));
+        assert_eq!(of_clusters(65_525, false), Err(BootError::Inconsistent));
+    }
+
     #[test]
     fn believes_no_nonsense() {
         for (at, value, error) in [

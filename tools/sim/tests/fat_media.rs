@@ -3,10 +3,11 @@
 
 use bumpalo::Bump;
 use ftpsrv::block::DiskKind;
+use ftpsrv::vfs::path::Drive;
 use ftpsrv::vfs::{Drives, DrivesSize, Provider};
 use sim::disk::{Medium, SimDisk, SimDisks};
 use sim::fat_image::{fsck, mkfs, mtools};
-use sim::rig::{Arena, Random, STORE, fetch, make_dir, remove, store};
+use sim::rig::{Arena, Random, STORE, fetch, finish, make_dir, remove, store};
 
 const SIZE: DrivesSize = DrivesSize::of(24 * 1024);
 
@@ -78,6 +79,38 @@ fn fat32_beyond_two_gigabytes() {
     let beyond = (4_194_304..5_000_000).any(|lba| written.sector(lba)[..] == data[512..1024]);
     assert!(beyond, "nothing lies behind 2 GB");
     check("2.4 GB", &written);
+}
+
+/// What the information sector says of free clusters is not believed, and right when the volume is closed.
+#[test]
+fn an_information_sector_that_lies_is_put_right() {
+    let sound = mkfs(70_000, &["-F", "32", "-s", "1"]);
+    let long = |sector: &[u8; 512], at: usize| {
+        u32::from_le_bytes([sector[at], sector[at + 1], sector[at + 2], sector[at + 3]])
+    };
+    let really = long(&sound.sector(1), 488);
+    for (free, next) in [(0, 2), (u32::MAX, u32::MAX), (5, 0), (1 << 27, 1 << 27), (really, 69_500)]
+    {
+        let mut medium = sound.clone();
+        let mut info = medium.sector(1);
+        info[488..492].copy_from_slice(&free.to_le_bytes());
+        info[492..496].copy_from_slice(&next.to_le_bytes());
+        medium.set_sector(1, &info);
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        let space = finish(|| drives.space(Drive::new(b'C').unwrap())).unwrap();
+        assert_eq!(space.free, u64::from(really) * 512);
+        store(&mut drives, "/drive_c/file", STORE, &data(), 8192).unwrap();
+        assert!(fetch(&mut drives, "/drive_c/file", 8192).unwrap() == data());
+        // While the volume is in use it says that nothing is known.
+        assert_eq!(long(&disks.medium(0).sector(1), 488), u32::MAX);
+        drives.flush().unwrap();
+        let info = disks.medium(0).sector(1);
+        assert_eq!(long(&info, 488), really - data().len().div_ceil(512) as u32);
+        assert!((2..really + 3).contains(&long(&info, 492)), "{}", long(&info, 492));
+        assert_eq!(fsck(&disks.medium(0)), [""; 0]);
+    }
 }
 
 #[test]

@@ -41,41 +41,47 @@ extern "C" fn kernel_main() -> ! {
     metal::log::start();
     // SAFETY: the only arena; entry.s and the second stage use no memory that it gives out.
     let mut arena = unsafe { Arena::new() };
-    let mut pc = Pc::new(metal::display::find(&mut arena));
-    #[cfg(feature = "selftest")]
-    metal::selftest::run(&mut pc, &mut arena, &mut metal::bios_disk::BiosDisks::find());
-    #[cfg(not(feature = "selftest"))]
-    match Desk::new(&mut pc, &mut arena) {
-        Ok(desk) => serve(pc, desk, arena),
+    match begin(&mut arena) {
+        Ok((pc, desk)) => serve(pc, desk, &mut arena),
         Err(error) => metal::fault::stop(&error),
     }
 }
 
+/// The PC and its operator's screen. As all of the start, it is not inlined: large values pass over the
+/// stack once, and it is short.
+#[inline(never)]
+fn begin(arena: &mut Arena) -> Result<(&'static mut Pc, &'static mut Desk<'static>), OutOfMemory> {
+    let display = metal::display::find(arena);
+    let pc = arena.place("the PC", Pc::new(display))?;
+    #[cfg(feature = "selftest")]
+    metal::selftest::run(pc, arena, &mut metal::bios_disk::BiosDisks::find());
+    let desk = Desk::new(pc, arena)?;
+    let desk = arena.place("the screen", desk)?;
+    Ok((pc, desk))
+}
+
 /// Starts the server and runs it to its end, then waits for a key and restarts the PC.
-fn serve(mut pc: Pc, mut desk: Desk<'static>, mut arena: Arena) -> ! {
-    metal::report::pc(&mut pc, &mut desk, &arena);
-    let Ok((start, files, card)) = prepare(&mut pc, &mut desk, &mut arena) else {
-        stop(&mut pc, &mut desk)
-    };
+fn serve(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> ! {
+    metal::report::pc(pc, desk, arena);
+    let Ok((start, files, card)) = prepare(pc, desk, arena) else { stop(pc, desk) };
     #[cfg(feature = "limits")]
-    metal::limits::run(&mut pc, &mut desk, card, &start.settings, &mut arena);
-    match Server::new(&mut pc, &mut desk, card, files, start, &mut arena) {
+    metal::limits::run(pc, desk, card, &start.settings, arena);
+    match Server::new(pc, desk, card, files, start, arena) {
         Ok(mut server) => {
             while server.step() == Turn::Running {}
-            restart_at_key(&mut pc)
+            restart_at_key(pc)
         }
         Err(error) => {
-            desk.say(&mut pc, format_args!("ERROR: {error}"), Severity::Error);
-            stop(&mut pc, &mut desk)
+            desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
+            stop(pc, desk)
         }
     }
 }
 
 /// What a server is built on.
-type Parts = (Start<'static>, &'static mut Drives<'static>, &'static mut dyn Nic);
+type Parts = (&'static Start<'static>, &'static mut Drives<'static>, &'static mut dyn Nic);
 
-/// Disks, settings, network card. Not inlined: what it builds passes over the stack once, and must not
-/// stay there for the server's life.
+/// Disks, settings, network card.
 #[inline(never)]
 fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<Parts, CannotStart> {
     let disks = find_disks(arena).map_err(|error| fail(pc, desk, &error))?;
@@ -86,7 +92,7 @@ fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<P
     drives.set_time(pc.date_time());
     found::drives(desk, pc, drives);
     let boot = letter_of(drives, boot_disk);
-    let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
+    let start = read(drives, boot, pc, desk, arena)?;
     found::messages(desk, pc, drives);
     if start.settings.verbose {
         metal::report::probes(pc, desk, &probes);
@@ -96,7 +102,6 @@ fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<P
     Ok((start, drives, card))
 }
 
-// Each of these is a frame of its own: large values pass over the stack once, and it is short.
 #[inline(never)]
 fn find_disks(arena: &mut Arena) -> Result<&'static mut PcDisks, OutOfMemory> {
     arena.place("disks", PcDisks::find())
@@ -108,8 +113,23 @@ fn mount(
     arena: &mut Arena,
 ) -> Result<&'static mut Drives<'static>, OutOfMemory> {
     let size = DrivesSize::of((arena.free() / 16).clamp(LEAST_CACHE, MOST_CACHE));
-    let drives = Drives::new(disks, arena, size)?;
-    arena.place("drives", drives)
+    Drives::placed(disks, arena, size)
+}
+
+/// What the administrator's files say.
+#[inline(never)]
+fn read(
+    drives: &mut Drives<'static>,
+    boot: Drive,
+    pc: &mut Pc,
+    desk: &mut Desk<'static>,
+    arena: &mut Arena,
+) -> Result<&'static Start<'static>, CannotStart> {
+    let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
+    match arena.place("the settings", start) {
+        Ok(start) => Ok(start),
+        Err(error) => Err(fail(pc, desk, &error)),
+    }
 }
 
 /// The network card, or the reason that there is none.

@@ -11,6 +11,7 @@
 pub mod ascii;
 pub mod client;
 pub mod command;
+mod digest;
 pub mod handlers;
 pub mod line;
 pub mod link;

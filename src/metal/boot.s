@@ -4,7 +4,7 @@
 # It starts at 0:7C00h with the drive's number in DL. BIOS parameter block: FAT specification 1.03,
 # section 3.1. `cargo xtask` puts the volume's own block over ours.
 
-        .set    STAGE2_SECTORS, 6
+        .set    STAGE2_SECTORS, 7
         .set    DIR_ENTRY, 32
         .set    BPB, 0x7C00
         .set    BPB_SECTORS_PER_CLUSTER, BPB+0x0D

@@ -25,7 +25,7 @@ enter_protected_mode:
         movl    %cr0, %eax
         orb     $1, %al
         movl    %eax, %cr0
-        ljmpl   $CODE32, $protected_mode_entry
+        ljmpl   $CODE32, $unpack
 
 # Another loader's way in, after the Multiboot specification 0.6.96: the whole file comes to where it runs. By
 # the thunk's way down to real mode, where its interrupt would be; then on as if the file had been loaded.
@@ -147,9 +147,12 @@ protected_mode_entry:
         subl    %edi, %ecx
         shrl    $2, %ecx
         rep stosl
-        # What nobody overwrites unless the stack has run over: the Rust side checks it.
+        # The guard, which nobody overwrites unless the stack has run over: the Rust side checks it. The
+        # stack too, so that its deepest use can be seen in memory (tools/xtask/src/e2e/stack.rs).
         movl    $0x57AC57AC, %eax
-        movl    $512/4, %ecx
+        movl    $stack_top, %ecx
+        subl    %edi, %ecx
+        shrl    $2, %ecx
         rep stosl
         call    make_idt
         lidt    idt_pointer

@@ -88,17 +88,18 @@ impl Arena {
     }
 }
 
-impl Memory<'static> for Arena {
-    fn slots<T: 'static>(
+impl Arena {
+    /// The address of `bytes` that nobody else has. One function for all types: the search is code.
+    #[inline(never)]
+    fn take(
         &mut self,
         purpose: &'static str,
-        count: usize,
-        mut make: impl FnMut(usize) -> T,
-    ) -> Result<&'static mut [T], OutOfMemory> {
-        let align = align_of::<T>().max(4);
-        let wanted = count.saturating_mul(size_of::<T>());
+        wanted: usize,
+        align: usize,
+    ) -> Result<usize, OutOfMemory> {
+        let align = align.max(4);
         let room = |range: &Range| range.end.saturating_sub(range.next.next_multiple_of(align));
-        // The smallest range that serves, so that large ones stay for what is large.
+        // The smallest that serves, so that large ones stay for what is large.
         let fit = self.ranges.iter_mut().filter(|range| room(range) >= wanted);
         let Some(range) = fit.min_by_key(|range| room(range)) else {
             let available = self.ranges.iter().map(room).max().unwrap_or(0);
@@ -106,6 +107,19 @@ impl Memory<'static> for Arena {
         };
         let start = range.next.next_multiple_of(align);
         range.next = start + wanted;
+        Ok(start)
+    }
+}
+
+impl Memory<'static> for Arena {
+    fn slots<T: 'static>(
+        &mut self,
+        purpose: &'static str,
+        count: usize,
+        mut make: impl FnMut(usize) -> T,
+    ) -> Result<&'static mut [T], OutOfMemory> {
+        let wanted = count.saturating_mul(size_of::<T>());
+        let start = self.take(purpose, wanted, align_of::<T>())?;
         let first = core::ptr::with_exposed_provenance_mut::<MaybeUninit<T>>(start);
         // SAFETY: the range is memory that nobody else has (`Arena::new`), aligned, `count` values
         // long, and given out once.
@@ -115,6 +129,17 @@ impl Memory<'static> for Arena {
         }
         // SAFETY: every slot was written above.
         Ok(unsafe { slice::from_raw_parts_mut(first.cast(), count) })
+    }
+
+    fn place<T: 'static>(
+        &mut self,
+        purpose: &'static str,
+        value: T,
+    ) -> Result<&'static mut T, OutOfMemory> {
+        let start = self.take(purpose, size_of::<T>(), align_of::<T>())?;
+        let place = core::ptr::with_exposed_provenance_mut::<MaybeUninit<T>>(start);
+        // SAFETY: as in `slots`.
+        Ok(unsafe { &mut *place }.write(value))
     }
 
     fn free(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The kernel's contact with the machine: boot, interrupts, BIOS, memory. `unsafe` lives here alone.
 //!
-//! The assembly, in order: boot.s (boot sector), stage2.s (second stage), entry.s (protected mode,
-//! BIOS thunk, interrupts, memcpy). The map of low memory is in targets/kernel.ld.
+//! The assembly, in order: boot.s (boot sector), stage2.s (second stage), unpack.s, entry.s (protected
+//! mode, BIOS thunk, interrupts, memcpy). The map of low memory is in targets/kernel.ld.
 //!
 //! What always holds: one thread of control; interrupt handlers are entry.s's and touch no object
 //! of Rust's; BIOS calls run in real mode with interrupts on and see the PICs as the BIOS left them.
@@ -36,6 +36,7 @@ global_asm!(
     include_str!("boot.s"),
     include_str!("stage2.s"),
     include_str!("entry.s"),
+    include_str!("unpack.s"),
     options(att_syntax, raw)
 );
 

@@ -36,11 +36,11 @@ kernel_file:
 kernel_magic:
         .long   MAGIC
 kernel_length:
-        .long   kernel_bytes            # multiple of 4
+        .long   0                       # bytes of the file, multiple of 4: written by cargo xtask
 kernel_balance:
         .long   0                       # makes the sum of the file's double words 0
 kernel_memory_end:
-        .long   _end
+        .long   kernel_load_end
 
 stage2:
         # From here to stage2_386, and in all that prints, no instruction that an 8086 lacks.
@@ -82,7 +82,10 @@ load_file:
         cmpl    kernel_memory_end, %eax
         jb      stage2_fail
         movl    $0x8000, VAR_DEST
-        movl    $kernel_sectors, VAR_LEFT
+        movl    kernel_length, %eax
+        addl    $511, %eax
+        shrl    $9, %eax
+        movl    %eax, VAR_LEFT
         movl    $-1, VAR_FAT_SECTOR
         movzwl  BPB_TOTAL16, %eax
         testw   %ax, %ax

@@ -91,8 +91,8 @@ struct Connection {
 pub struct Server<'a, 'm, M: Machine> {
     machine: &'m mut M,
     files: &'a mut dyn Provider,
-    stack: Stack<'a>,
-    start: Start<'a>,
+    stack: &'a mut Stack<'a>,
+    start: &'a Start<'a>,
     found: &'a [u8],
     connections: &'a mut [Option<Connection>],
     statistics: Statistics,
@@ -153,13 +153,13 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         desk: &'m mut Desk<'a>,
         nic: &'a mut (dyn Nic + 'a),
         files: &'a mut dyn Provider,
-        start: Start<'a>,
+        start: &'a Start<'a>,
         memory: &mut impl Memory<'a>,
     ) -> Result<Server<'a, 'm, M>, OutOfMemory> {
         let (now, time, seed) = (machine.now(), machine.date_time(), machine.entropy());
         let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
         let plan = plan(&start.settings, clients, seed, memory)?;
-        let stack = Stack::new(nic, &plan, memory, now)?;
+        let stack = place_stack(nic, &plan, memory, now)?;
         let connections = memory.slots("sessions", clients, |_| None)?;
         if let Some(path) = &start.log_file {
             desk.open_log(path.clone(), memory)?;
@@ -408,6 +408,18 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             _ => {}
         }
     }
+}
+
+// A frame of its own: it passes over the stack once.
+#[inline(never)]
+fn place_stack<'a>(
+    nic: &'a mut (dyn Nic + 'a),
+    plan: &Plan<'a>,
+    memory: &mut impl Memory<'a>,
+    now: Millis,
+) -> Result<&'a mut Stack<'a>, OutOfMemory> {
+    let stack = Stack::new(nic, plan, memory, now)?;
+    memory.place("the network", stack)
 }
 
 /// What the settings ask of the network.

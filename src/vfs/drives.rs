@@ -257,21 +257,45 @@ impl<'a> Drives<'a> {
         memory: &mut impl Memory<'a>,
         size: DrivesSize,
     ) -> Result<Drives<'a>, OutOfMemory> {
+        let mut drives = Drives::unmounted(disks, memory, size)?;
+        drives.mount_hard_disks(memory)?;
+        Ok(drives)
+    }
+
+    /// As [`Drives::new`], built where they stay, which takes less of a short stack.
+    ///
+    /// # Errors
+    /// As [`Drives::new`].
+    pub fn placed(
+        disks: &'a mut dyn Disks,
+        memory: &mut impl Memory<'a>,
+        size: DrivesSize,
+    ) -> Result<&'a mut Drives<'a>, OutOfMemory> {
+        let drives = Drives::place_unmounted(disks, memory, size)?;
+        drives.mount_hard_disks(memory)?;
+        Ok(drives)
+    }
+
+    // A frame of its own: mounting comes after it.
+    #[inline(never)]
+    fn place_unmounted(
+        disks: &'a mut dyn Disks,
+        memory: &mut impl Memory<'a>,
+        size: DrivesSize,
+    ) -> Result<&'a mut Drives<'a>, OutOfMemory> {
+        let drives = Drives::unmounted(disks, memory, size)?;
+        memory.place("the drives", drives)
+    }
+
+    fn unmounted(
+        disks: &'a mut dyn Disks,
+        memory: &mut impl Memory<'a>,
+        size: DrivesSize,
+    ) -> Result<Drives<'a>, OutOfMemory> {
         let mut cache = Cache::new(disks, memory, size.cache)?;
         let mut messages = Deque::new();
-        let found = letters::assign(&mut cache, &mut messages);
-        let count = found.len();
-        let slots = memory.slots("the drives", count, |at| {
-            let (letter, disk, partition) = found[at];
-            let mut slot = Slot::new(letter, disk);
-            slot.floppy = partition.is_none();
-            if let Some(partition) = partition {
-                (slot.partition, slot.start) = (partition.kind, partition.start);
-                slot.sectors = partition.sectors;
-            }
-            slot
-        })?;
-        let mut drives = Drives {
+        let slots = letters::slots(&mut cache, &mut messages, memory)?;
+        Ok(Drives {
             cache,
             index: Index::new(memory, size.index)?,
             survey: Survey::none(),
@@ -288,19 +312,21 @@ impl<'a> Drives<'a> {
             messages,
             now: DateTime::EPOCH,
             seconds: 0,
-        };
-        for number in 0..count as u8 {
-            while !drives.slots[usize::from(number)].floppy {
-                drives.cache.begin_urgent(u16::MAX);
-                if drives.mount(number) != Err(FsError::Again) {
+        })
+    }
+
+    fn mount_hard_disks(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        for number in 0..self.slots.len() {
+            while !self.slots[number].floppy {
+                self.cache.begin_urgent(u16::MAX);
+                if self.mount(number as Number) != Err(FsError::Again) {
                     break;
                 }
             }
         }
-        let volumes = drives.slots.iter().filter_map(|slot| slot.volume.as_ref());
+        let volumes = self.slots.iter().filter_map(|slot| slot.volume.as_ref());
         let largest = volumes.map(|volume| volume.geometry.clusters).max().unwrap_or(0);
-        drives.survey.take_memory(memory, largest)?;
-        Ok(drives)
+        self.survey.take_memory(memory, largest)
     }
 
     /// Leaves drives out from now on (FTPSRV_EXCLUDE_DRIVES); the configuration itself may have been read

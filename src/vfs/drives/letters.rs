@@ -3,9 +3,10 @@
 
 use heapless::{Deque, Vec};
 
-use super::{Message, Notice};
+use super::{Message, Notice, Slot};
 use crate::block::partition::{self, Partition, Partitions, Place};
 use crate::block::{Cache, CacheError, DiskError, DiskId, DiskKind};
+use crate::memory::{Memory, OutOfMemory};
 use crate::vfs::path::Drive;
 
 /// Index of the first hard disk's letter: C.
@@ -19,11 +20,31 @@ pub(super) fn push(messages: &mut Deque<Message, 16>, message: Message) {
     let _ = messages.push_back(message);
 }
 
+/// A slot for everything that has a letter. A frame of its own: partition tables take much of a stack.
+#[inline(never)]
+pub(super) fn slots<'a>(
+    cache: &mut Cache<'_>,
+    messages: &mut Deque<Message, 16>,
+    memory: &mut impl Memory<'a>,
+) -> Result<&'a mut [Slot], OutOfMemory> {
+    let found = assign(cache, messages);
+    memory.slots("the drives", found.len(), |at| {
+        let (letter, disk, partition) = found[at];
+        let mut slot = Slot::new(letter, disk);
+        slot.floppy = partition.is_none();
+        if let Some(partition) = partition {
+            (slot.partition, slot.start) = (partition.kind, partition.start);
+            slot.sectors = partition.sectors;
+        }
+        slot
+    })
+}
+
 /// A letter and what it stands for; `None`: a floppy drive.
-pub(super) type Letter = (Drive, DiskId, Option<Partition>);
+type Letter = (Drive, DiskId, Option<Partition>);
 
 /// Letters for everything that the disks have.
-pub(super) fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -> Vec<Letter, 26> {
+fn assign(cache: &mut Cache<'_>, messages: &mut Deque<Message, 16>) -> Vec<Letter, 26> {
     let mut slots = Vec::new();
     floppies(cache, &mut slots);
     let mut all = Vec::<Partition, 40>::new();

@@ -104,7 +104,7 @@ pub fn fill<D: Read + Write + Seek>(
     disk.seek(SeekFrom::Start(0))?;
     let volume = FileSystem::new(disk, FsOptions::new()).context("mounting the fresh volume")?;
     let root = volume.root_dir();
-    let kernel_file = [("FTPSRV.SYS", kernel.flat.as_slice())];
+    let kernel_file = [("FTPSRV.SYS", kernel.file.as_slice())];
     for (name, content) in kernel_file.iter().chain(files) {
         root.create_file(name)
             .and_then(|mut file| file.write_all(content))
@@ -125,7 +125,7 @@ pub fn make_bootable(sector: &mut [u8], kernel: &Kernel) {
 /// The same kernel gives the same floppy.
 fn volume_id(kernel: &Kernel) -> u32 {
     kernel
-        .flat
+        .file
         .iter()
         .fold(0x811C_9DC5, |hash: u32, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -138,7 +138,7 @@ mod tests {
     fn files_on_the_floppy_are_of_today() {
         let mut boot_sector = [0; 512];
         boot_sector[510..].copy_from_slice(&[0x55, 0xAA]);
-        let kernel = Kernel { elf: "".into(), flat: vec![0; 512], boot_sector, memory: 0 };
+        let kernel = Kernel { elf: "".into(), file: vec![0; 512], boot_sector, memory: 0 };
         let image = make(&kernel, FloppySize::Kb360, &[("MTCP.CFG", b"")]).expect("a floppy");
         let mut disk = Cursor::new(image);
         let volume = FileSystem::new(&mut disk, FsOptions::new()).expect("a volume");

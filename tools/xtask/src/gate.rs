@@ -9,11 +9,10 @@ use crate::kernel::Kernel;
 use crate::process;
 use crate::setup::Toolchain;
 
-/// Bytes that the kernel's file may have: the linker script's own limit.
-const FILE_LIMIT: usize = 288 * 1024;
-/// Bytes of code, static data and stack: the largest file, 40 KB of stack with its guard, and static data.
-/// The rest of a PC's 640 KB is for buffers.
-const MEMORY_LIMIT: u32 = FILE_LIMIT as u32 + 48 * 1024;
+/// Bytes that the kernel's file may have.
+const FILE_LIMIT: usize = 140 * 1024;
+/// Bytes of code, static data and stack. The rest of a PC's 640 KB is for buffers.
+const MEMORY_LIMIT: u32 = 284 * 1024;
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \
@@ -83,7 +82,7 @@ fn is_386(instruction: &str, function: &str) -> bool {
 
 /// Fails when the kernel's file or its place in memory is too large.
 pub fn size(kernel: &Kernel) -> Result<()> {
-    let (file, memory) = (kernel.flat.len(), kernel.memory);
+    let (file, memory) = (kernel.file.len(), kernel.memory);
     println!(
         "        {file} bytes of file (limit {FILE_LIMIT}), {memory} bytes of memory without any \
          client's buffers (limit {MEMORY_LIMIT})"

@@ -104,7 +104,7 @@ const MESSAGE: &[u8] = b"No bootable partition. Press key\0";
 /// Makes the image, with the two text files in its root.
 pub fn make(kernel: &Kernel, image: &Path, config: &[u8], passwords: &[u8]) -> Result<Volume> {
     let volume = disk::make(image, LAYOUT)?;
-    volume.write("/FTPSRV.SYS", &kernel.flat)?;
+    volume.write("/FTPSRV.SYS", &kernel.file)?;
     volume.write("/MTCP.CFG", &on_drive_c(config))?;
     volume.write("/FTPPASS.TXT", passwords)?;
     let mut file = OpenOptions::new().read(true).write(true).open(image)?;

@@ -87,7 +87,7 @@ impl Options {
         }
         eprintln!(
             "kernel: {} bytes of file; {} bytes of memory for code, static data and stack",
-            kernel.flat.len(),
+            kernel.file.len(),
             kernel.memory
         );
         Ok(())

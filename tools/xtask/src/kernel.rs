@@ -1,5 +1,5 @@
-//! Builds the kernel for the 386 and takes its parts out of the ELF file: the flat binary that lies
-//! on the disk as FTPSRV.SYS, and the boot sector.
+//! Builds the kernel for the 386 and takes its parts out of the ELF file: the boot sector, and what lies on
+//! the disk as FTPSRV.SYS, packed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,9 +7,11 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 
-/// Where the flat binary is loaded and runs.
+use crate::pack;
+
+/// Where the kernel is loaded and runs.
 const FLAT_START: u64 = 0x8000;
-/// Offsets of the header's fields in the flat binary (src/metal/stage2.s).
+/// Offsets of the header's fields in the file (src/metal/stage2.s).
 const LENGTH_FIELD: usize = 8;
 const BALANCE_FIELD: usize = 12;
 
@@ -19,7 +21,7 @@ pub struct Kernel {
     /// The ELF file, with symbols and lines.
     pub elf: PathBuf,
     /// What FTPSRV.SYS holds.
-    pub flat: Vec<u8>,
+    pub file: Vec<u8>,
     /// The boot sector; the volume's BIOS parameter block comes over bytes 3 to 61.
     pub boot_sector: [u8; 512],
     /// Bytes of memory for code, static data and stack.
@@ -70,9 +72,26 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
         .and_then(|bytes| <[u8; 512]>::try_from(bytes).ok())
         .context("the kernel has no boot sector of 512 bytes")?;
     let end = file.symbol_by_name("_end").context("the kernel has no symbol _end")?.address();
-    let mut flat = flat_binary(&file)?;
-    balance(&mut flat)?;
-    Ok(Kernel { elf: elf.into(), flat, boot_sector, memory: (end - FLAT_START) as u32 })
+    let memory = (end - FLAT_START) as u32;
+    Ok(Kernel { elf: elf.into(), file: packed_file(&file)?, boot_sector, memory })
+}
+
+/// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then all that follows them, packed.
+fn packed_file(file: &object::File) -> Result<Vec<u8>> {
+    let flat = flat_binary(file)?;
+    let text = file.section_by_name(".text").context("the kernel has no section .text")?;
+    let start = (text.address() - FLAT_START) as usize;
+    let (head, rest) = flat.split_at_checked(start).context("the kernel ends before its code")?;
+    let mut packed = head.to_vec();
+    packed.extend(pack::pack(rest, text.size() as usize)?);
+    packed.resize(packed.len().next_multiple_of(4), 0);
+    let length = (packed.len() as u32).to_le_bytes();
+    packed
+        .get_mut(LENGTH_FIELD..LENGTH_FIELD + 4)
+        .context("the kernel has no header")?
+        .copy_from_slice(&length);
+    balance(&mut packed);
+    Ok(packed)
 }
 
 /// The bytes of memory from [`FLAT_START`] on.
@@ -90,16 +109,8 @@ fn flat_binary(file: &object::File) -> Result<Vec<u8>> {
 }
 
 /// Writes the header's field that makes the sum of all double words 0.
-fn balance(flat: &mut [u8]) -> Result<()> {
-    let length = flat.get(LENGTH_FIELD..LENGTH_FIELD + 4).context("the kernel is empty")?;
-    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
-    ensure!(
-        length == flat.len() && length.is_multiple_of(4),
-        "the kernel's header says {length} bytes, it has {}",
-        flat.len()
-    );
-    let (words, _) = flat.as_chunks();
+fn balance(file: &mut [u8]) {
+    let (words, _) = file.as_chunks();
     let sum = words.iter().fold(0u32, |sum, word| sum.wrapping_add(u32::from_le_bytes(*word)));
-    flat[BALANCE_FIELD..BALANCE_FIELD + 4].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
-    Ok(())
+    file[BALANCE_FIELD..BALANCE_FIELD + 4].copy_from_slice(&sum.wrapping_neg().to_le_bytes());
 }

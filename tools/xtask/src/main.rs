@@ -1,7 +1,7 @@
 //! `cargo xtask`: set-up, run, test, image and bench of the FTP server.
 //!
 //! Reading order: `workspace`, `process` (where things are, how others' programs are started);
-//! `setup` (what a machine needs); `kernel`, `floppy`, `disk`, `hard_disk`, `mtcp_cfg` (what is made);
+//! `setup` (what a machine needs); `kernel`, `pack`, `floppy`, `disk`, `hard_disk`, `mtcp_cfg` (what is made);
 //! `emulator`, `serial`, `slip`, `qmp` (the PC); then the commands `image`, `run`, `verify` with `gate` and
 //! `e2e`, `bench` and `screenshot`.
 
@@ -15,6 +15,7 @@ mod hard_disk;
 mod image;
 mod kernel;
 mod mtcp_cfg;
+mod pack;
 mod process;
 mod qmp;
 mod run;

@@ -132,7 +132,7 @@ impl Guest {
             if setup.boot == Boot::Multiboot {
                 volume.delete("/FTPSRV.SYS")?;
                 let file = dir.join("ftpsrv.sys");
-                fs::write(&file, &stage.kernel.flat)?;
+                fs::write(&file, &stage.kernel.file)?;
                 kernel = Some(file);
             }
             disks.insert(0, volume);

@@ -70,7 +70,7 @@ fn from_a_floppy(stage: &Stage, name: &str, size: FloppySize) -> Result<()> {
     let mut guest = Guest::boot(stage, name, &setup, |_, _| Ok(()))?;
     curl(&guest, &["-o", "kernel", &url(&guest, "/drive_a/ftpsrv.sys")])?;
     let kernel = std::fs::read(guest.dir().join("kernel"))?;
-    ensure!(kernel == stage.kernel.flat, "FTPSRV.SYS differs: {} bytes", kernel.len());
+    ensure!(kernel == stage.kernel.file, "FTPSRV.SYS differs: {} bytes", kernel.len());
     let file = files::make(guest.dir(), "up.bin", 30_001, 1)?;
     curl(&guest, &["-T", "up.bin", &url(&guest, "/drive_a/up.bin")])?;
     let floppy = guest.floppy();

@@ -30,6 +30,10 @@ const TIMEOUT: u64 = 20;
 const FIN_AGAIN: u64 = 2;
 /// The same for a peer that closed its window: smoltcp asks it less and less often, at last every 60 s.
 const TIMEOUT_STALLED: u64 = 130;
+/// Repetitions of an acknowledgement that mean a loss (RFC 5681 section 3.2), and how soon the lost segment
+/// is sent again then.
+const REPETITIONS: u8 = 3;
+const SEND_AGAIN: Duration = Duration::from_millis(10);
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
@@ -89,6 +93,9 @@ pub(super) struct Slot<'a> {
     linger: Option<Millis>,
     /// The peer has sent data on this connection.
     uploads: bool,
+    /// What the peer acknowledged last, number and window; and how often he has repeated it.
+    acknowledged: (u32, u16),
+    repeated: u8,
 }
 
 impl<'a> Slot<'a> {
@@ -124,6 +131,25 @@ impl<'a> Slot<'a> {
                 Ours::Close if socket.send_queue() == 0 => DataState::Idle,
                 _ => DataState::Dead,
             },
+        }
+    }
+
+    /// Follows how often an acknowledgement comes. At the third of a kind smoltcp 0.14 forgets its timer and
+    /// means to send the oldest segment again, but when all that it may send is on its way it does so only as
+    /// a keep-alive: that is due at once then.
+    fn count_repetition(&mut self, segment: &Segment) {
+        let said = (segment.acknowledges, segment.window);
+        if segment.only_acknowledges() && self.acknowledged == said {
+            self.repeated = self.repeated.saturating_add(1);
+            if self.repeated >= REPETITIONS && self.socket().send_queue() > 0 {
+                self.socket_mut().set_keep_alive(Some(SEND_AGAIN));
+            }
+            return;
+        }
+        self.acknowledged = said;
+        if core::mem::take(&mut self.repeated) >= REPETITIONS {
+            let usual = if self.ours == Ours::Close { FIN_AGAIN } else { KEEP_ALIVE };
+            self.socket_mut().set_keep_alive(Some(Duration::from_secs(usual)));
         }
     }
 
@@ -248,6 +274,8 @@ impl<'a> DataPool<'a> {
                 port: 0,
                 linger: None,
                 uploads: false,
+                acknowledged: (0, 0),
+                repeated: 0,
             }
         })?;
         let ephemeral = EPHEMERAL + (seed >> 40) as u16 % (u16::MAX - EPHEMERAL);
@@ -283,6 +311,7 @@ impl<'a> DataPool<'a> {
                 let stalled = segment.window == 0 && !segment.resets();
                 let timeout = if stalled { TIMEOUT_STALLED } else { TIMEOUT };
                 slot.socket_mut().set_timeout(Some(Duration::from_secs(timeout)));
+                slot.count_repetition(segment);
                 return Route::Slot(index);
             }
             if slot.ours == Ours::Listen {

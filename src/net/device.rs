@@ -12,7 +12,7 @@ use smoltcp::phy::{
 use smoltcp::time::Instant;
 
 use super::nic::{Class, Nic};
-use super::packet::{self, ETHERNET_HEADER};
+use super::packet::{self, ETHERNET_HEADER, Segment};
 use super::sender::{MSS, Sender};
 use crate::memory::{Memory, OutOfMemory};
 
@@ -20,21 +20,37 @@ use crate::memory::{Memory, OutOfMemory};
 const FRAME: usize = 1536;
 /// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits.
 const HELD: usize = 64;
+/// Headers of a segment without options in its Ethernet frame.
+const FRAME_HEADERS: usize = ETHERNET_HEADER + HEADERS;
 /// Headers of a TCP segment's packet.
 const HEADERS: usize = 40;
 /// Segments that smoltcp hands over in one packet, at most: half of a large send buffer in two goes.
 const MOST_SEGMENTS: usize = 3;
 
+/// The frame that smoltcp is to see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Fetched,
+    Held,
+    Run,
+}
+
 /// A card with its buffers.
 pub(super) struct NicDevice<'a> {
     sender: Sender<'a>,
     buffer: &'a mut [u8],
-    /// Length of the frame in `buffer`; 0: none.
+    /// The place of the fetched frame in `buffer`, and its length; 0: none.
+    at: usize,
     fetched: usize,
     /// A short frame that was held back, and its length.
     held: ([u8; HELD], usize),
-    /// smoltcp is to see the frame that was held back.
-    shows_held: bool,
+    /// Length of the run at the start of `buffer`: a segment, and the data of those that continue it; 0: none.
+    run: usize,
+    /// Of the run's last bytes and the headers of the frame that was fetched behind them those that are not
+    /// in `buffer`; only while that is `overlaid` by the headers.
+    other: [u8; FRAME_HEADERS],
+    overlaid: bool,
+    shown: Shown,
     medium: Medium,
     /// Largest IP packet that smoltcp may make; the sender cuts those that the medium does not take.
     mtu: usize,
@@ -70,13 +86,18 @@ impl<'a> NicDevice<'a> {
             Ok(bytes.get_mut(skip..).unwrap_or_default())
         };
         Ok(NicDevice {
-            buffer: buffer(FRAME)?,
+            // A run has as many segments as smoltcp sends at once.
+            buffer: buffer(FRAME + (segments - 1) * MSS)?,
             sender: Sender::new(nic, buffer(FRAME.max(header + mtu))?, header, control),
             mtu,
             segments,
+            at: 0,
             fetched: 0,
             held: ([0; HELD], 0),
-            shows_held: false,
+            run: 0,
+            other: [0; FRAME_HEADERS],
+            overlaid: false,
+            shown: Shown::Fetched,
             medium,
             burst: usize::from(info.receive_frames.max(1)),
         })
@@ -93,14 +114,64 @@ impl<'a> NicDevice<'a> {
     }
 
     /// Takes the next frame from the card; `None` when there is none, or when the answer to an earlier one
-    /// still waits (Ethernet).
+    /// still waits (Ethernet). Behind a run it comes so that its data is where the run ends, and its headers
+    /// are where the run's last bytes were.
     pub(super) fn fetch(&mut self) -> Option<&[u8]> {
         self.fetched = 0;
+        self.uncover();
         if !self.sender.flush() && self.medium == Medium::Ethernet {
             return None;
         }
-        self.fetched = self.sender.nic().receive(self.buffer)?;
-        self.buffer.get(..self.fetched)
+        self.at = self.run.saturating_sub(FRAME_HEADERS);
+        if self.run > 0 {
+            self.other = *self.buffer.get(self.at..)?.first_chunk()?;
+            self.overlaid = true;
+        }
+        self.fetched = self.sender.nic().receive(self.buffer.get_mut(self.at..)?)?;
+        self.buffer.get(self.at..self.at + self.fetched)
+    }
+
+    /// Puts the run's last bytes back, over headers that are not needed any more.
+    fn uncover(&mut self) {
+        if core::mem::take(&mut self.overlaid) {
+            self.exchange();
+        }
+    }
+
+    fn exchange(&mut self) {
+        if let Some(place) = self.buffer.get_mut(self.at..self.at + FRAME_HEADERS) {
+            place.swap_with_slice(&mut self.other);
+        }
+    }
+
+    /// Begins a run with the fetched frame, a plain data segment; `false` where there is no room for runs.
+    pub(super) fn begin_run(&mut self, segment: &Segment) -> bool {
+        if self.segments == 1 || self.at != 0 {
+            return false;
+        }
+        self.run = FRAME_HEADERS + usize::from(segment.payload);
+        self.fetched = 0;
+        true
+    }
+
+    /// Appends the data of the fetched frame to the run, whose last segment it continues.
+    pub(super) fn join(&mut self, segment: &Segment) {
+        self.uncover();
+        self.run += usize::from(segment.payload);
+        self.fetched = 0;
+        let total = (self.run - ETHERNET_HEADER) as u16;
+        if let Some(frame) = self.buffer.first_chunk_mut::<FRAME_HEADERS>() {
+            [frame[16], frame[17]] = total.to_be_bytes();
+            let acknowledges = segment.acknowledges.to_be_bytes();
+            frame[42..46].copy_from_slice(&acknowledges);
+            frame[47] |= segment.flags;
+            [frame[48], frame[49]] = segment.window.to_be_bytes();
+        }
+    }
+
+    /// Whether another frame fits behind the run.
+    pub(super) fn has_room_behind(&self) -> bool {
+        self.run - FRAME_HEADERS + FRAME <= self.buffer.len()
     }
 
     /// Whether the fetched frame is short enough for [`NicDevice::hold`].
@@ -111,29 +182,41 @@ impl<'a> NicDevice<'a> {
     /// Holds the fetched frame back, in place of one that was held before.
     pub(super) fn hold(&mut self) {
         let (frame, length) = (&mut self.held.0, self.fetched.min(HELD));
-        if let (Some(to), Some(from)) = (frame.get_mut(..length), self.buffer.get(..length)) {
+        let fetched = self.buffer.get(self.at..self.at + length);
+        if let (Some(to), Some(from)) = (frame.get_mut(..length), fetched) {
             to.copy_from_slice(from);
         }
         (self.held.1, self.fetched) = (length, 0);
     }
 
-    /// Shows smoltcp the frame that was held back, instead of the fetched one. To be followed by
-    /// [`NicDevice::back_to`] with the result.
-    pub(super) fn take_held(&mut self) -> usize {
-        self.shows_held = true;
-        core::mem::replace(&mut self.fetched, self.held.1)
+    /// Shows smoltcp the frame that was held back, instead of the fetched one, until
+    /// [`NicDevice::show_fetched`].
+    pub(super) fn show_held(&mut self) {
+        self.shown = Shown::Held;
     }
 
-    /// Shows smoltcp the fetched frame again.
-    pub(super) fn back_to(&mut self, fetched: usize) {
-        (self.shows_held, self.fetched) = (false, fetched);
+    /// Shows smoltcp the run, instead of the fetched frame, until [`NicDevice::show_fetched`].
+    pub(super) fn show_run(&mut self) {
+        if self.overlaid {
+            self.exchange();
+        }
+        self.shown = Shown::Run;
+    }
+
+    /// Shows smoltcp the fetched frame again. What was shown in its place is over.
+    pub(super) fn show_fetched(&mut self) {
+        if self.shown == Shown::Run {
+            self.uncover();
+            self.run = 0;
+        }
+        self.shown = Shown::Fetched;
     }
 
     /// Has smoltcp hand over several segments at once to the peer whose SYN was fetched, if he takes full
     /// ones: the SYN that it sees says so.
     pub(super) fn raise_mss(&mut self) {
         let header = self.sender.header();
-        if let Some(packet) = self.buffer.get_mut(header..self.fetched)
+        if let Some(packet) = self.buffer.get_mut(self.at + header..self.at + self.fetched)
             && let Some(mss) = packet::tcp_options(packet).and_then(packet::maximum_segment_size)
             && usize::from(u16::from_be_bytes(*mss)) >= MSS
             && let Ok(raised) = u16::try_from(self.segments * MSS)
@@ -166,8 +249,13 @@ impl<'a> Device for NicDevice<'a> {
         Self: 'b;
 
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Room<'_, 'a>)> {
-        let buffer = if self.shows_held { &self.held.0 } else { &*self.buffer };
-        let frame = buffer.get(..core::mem::take(&mut self.fetched))?;
+        let frame = match self.shown {
+            Shown::Fetched => {
+                self.buffer.get(self.at..self.at + core::mem::take(&mut self.fetched))?
+            }
+            Shown::Held => self.held.0.get(..core::mem::take(&mut self.held.1))?,
+            Shown::Run => self.buffer.get(..self.run)?,
+        };
         (!frame.is_empty()).then_some((Received(frame), Room(&mut self.sender)))
     }
 

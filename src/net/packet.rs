@@ -57,14 +57,19 @@ pub struct Segment {
     pub window: u16,
     /// The acknowledgement number.
     pub acknowledges: u32,
+    /// The sequence number of the first byte.
+    pub sequence: u32,
     /// Bytes of payload.
     pub payload: u16,
+    /// Neither IP nor TCP options: the payload begins 40 bytes behind the IP header's start.
+    pub plain: bool,
 }
 
 impl Segment {
     const FIN: u8 = 1;
     const SYN: u8 = 2;
     const RST: u8 = 4;
+    const PSH: u8 = 8;
     const ACK: u8 = 16;
 
     /// Whether it asks for a new connection.
@@ -80,6 +85,20 @@ impl Segment {
     /// Whether it is nothing but an acknowledgement, which a later one makes superfluous.
     pub fn only_acknowledges(&self) -> bool {
         self.flags == Self::ACK && self.payload == 0
+    }
+
+    /// Whether it carries data and says nothing else that a segment before it could not say as well.
+    pub fn is_plain_data(&self) -> bool {
+        self.plain && self.payload > 0 && self.flags & !Self::PSH == Self::ACK
+    }
+
+    /// Whether it is plain data and goes on where `other` ends, a whole number of double words behind its
+    /// start.
+    pub fn continues(&self, other: &Segment) -> bool {
+        (self.source, self.source_port, self.port) == (other.source, other.source_port, other.port)
+            && self.is_plain_data()
+            && other.payload.is_multiple_of(4)
+            && self.sequence == other.sequence.wrapping_add(other.payload.into())
     }
 
     /// Whether it acknowledges more than `other`, of the same connection (RFC 9293 section 3.4).
@@ -192,7 +211,10 @@ fn ipv4(packet: &[u8], own: &Identity, unicast: bool) -> Result<Packet, Reject> 
     let payload = packet.get(header..total).ok_or(Reject::Malformed)?;
     let ours = unicast && Some(destination) == own.address;
     match at::<1>(packet, 9)? {
-        [6] if ours => tcp(payload, source, destination),
+        [6] if ours => tcp(payload, source, destination).map(|mut segment| {
+            segment.plain &= header == 20;
+            Packet::Tcp(segment)
+        }),
         [1] if ours && payload.len() >= 8 && payload.first() == Some(&8) => Ok(Packet::Ping),
         [17] if own.dhcp && at(payload, 0)? == [0, 67, 0, 68] => Ok(Packet::Dhcp),
         _ => Err(Reject::NotForUs),
@@ -200,7 +222,7 @@ fn ipv4(packet: &[u8], own: &Identity, unicast: bool) -> Result<Packet, Reject> 
 }
 
 /// A TCP segment (RFC 9293 section 3.1).
-fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet, Reject> {
+fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Segment, Reject> {
     let header: [u8; 20] = at(segment, 0)?;
     let length = usize::from(header[12] >> 4) * 4;
     let parsed = Segment {
@@ -210,6 +232,8 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet
         flags: header[13],
         window: u16::from_be_bytes([header[14], header[15]]),
         acknowledges: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
+        sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
+        plain: length == 20,
         // An IP packet has at most 65535 bytes.
         payload: segment.len().saturating_sub(length) as u16,
     };
@@ -226,7 +250,7 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Packet
     if checksum::tcp(source.octets(), destination.octets(), segment) != 0xffff {
         return Err(Reject::Checksum);
     }
-    Ok(Packet::Tcp(parsed))
+    Ok(parsed)
 }
 
 /// The TCP options of an IPv4 packet.
@@ -291,7 +315,9 @@ mod tests {
             flags: 2,
             window: 4096,
             acknowledges: 0,
+            sequence: 1,
             payload: 0,
+            plain: false,
         }));
         let mut frame = syn();
         assert_eq!(classify(&frame, &OWN), expected);
@@ -310,7 +336,9 @@ mod tests {
             flags: Segment::ACK,
             window: 0,
             acknowledges,
+            sequence: 0,
             payload: 0,
+            plain: true,
         };
         assert!(at(5).only_acknowledges() && at(5).is_ahead_of(&at(4)));
         assert!(at(3).is_ahead_of(&at(u32::MAX - 3)));
@@ -318,6 +346,29 @@ mod tests {
         assert!(!at(5).is_ahead_of(&Segment { port: 2049, ..at(4) }));
         assert!(!Segment { payload: 1, ..at(5) }.only_acknowledges());
         assert!(!Segment { flags: Segment::ACK | Segment::FIN, ..at(5) }.only_acknowledges());
+    }
+
+    #[test]
+    fn data_continues_where_data_ends() {
+        let at = |sequence, payload| Segment {
+            source: Ipv4Addr::new(10, 0, 0, 10),
+            source_port: 4000,
+            port: 2048,
+            flags: Segment::ACK,
+            window: 0,
+            acknowledges: 1,
+            sequence,
+            payload,
+            plain: true,
+        };
+        let first = at(u32::MAX - 999, 1460);
+        assert!(at(460, 7).continues(&first) && first.is_plain_data());
+        assert!(!at(461, 7).continues(&first) && !at(459, 7).continues(&first));
+        assert!(!at(460, 0).continues(&first), "no data");
+        assert!(!at(459, 7).continues(&at(u32::MAX - 999, 1459)), "at no double word");
+        assert!(!Segment { flags: Segment::ACK | Segment::FIN, ..at(460, 7) }.continues(&first));
+        assert!(!Segment { plain: false, ..at(460, 7) }.continues(&first));
+        assert!(!Segment { port: 2049, ..at(460, 7) }.continues(&first));
     }
 
     #[test]

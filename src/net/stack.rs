@@ -135,8 +135,15 @@ pub struct Stack<'a> {
     now: Millis,
     next_tick: Millis,
     next_conflict: Millis,
-    /// An acknowledgement for a data socket, in the device's keeping until the next frame is seen.
-    held: Option<(usize, Segment)>,
+    held: Option<Held>,
+}
+
+/// What is for a data socket, in the device's keeping until the frame behind it is seen.
+enum Held {
+    /// An acknowledgement.
+    Acknowledgement(usize, Segment),
+    /// A run of data segments, of which this was the last.
+    Run(usize, Segment),
 }
 
 fn instant(now: Millis) -> Instant {
@@ -325,32 +332,51 @@ impl<'a> Stack<'a> {
     }
 
     /// Gives the fetched frame to a data socket. A bare acknowledgement waits for the frame behind it: where
-    /// that is one of the same connection which says more, TCP need not look at both.
+    /// that is one of the same connection which says more, TCP need not look at both. Data waits for data
+    /// that continues it: TCP's work for a packet costs more than its data.
     fn deliver_data(&mut self, index: usize, segment: Segment) {
         if segment.is_syn() {
             self.device.raise_mss();
         }
         let only_acknowledges = segment.only_acknowledges() && self.device.can_hold();
-        match self.held {
-            Some((_, held)) if only_acknowledges && segment.is_ahead_of(&held) => {}
-            Some(_) => self.deliver_held(),
-            None => {}
+        match &self.held {
+            Some(Held::Run(_, last)) if segment.continues(last) => {
+                self.device.join(&segment);
+                self.held = Some(Held::Run(index, segment));
+                if !self.device.has_room_behind() {
+                    self.deliver_held();
+                }
+                return;
+            }
+            Some(Held::Acknowledgement(_, last))
+                if only_acknowledges && segment.is_ahead_of(last) => {}
+            _ => self.deliver_held(),
         }
         if only_acknowledges {
             self.device.hold();
-            self.held = Some((index, segment));
+            self.held = Some(Held::Acknowledgement(index, segment));
+        } else if segment.is_plain_data() && self.device.begin_run(&segment) {
+            self.held = Some(Held::Run(index, segment));
         } else {
             self.hand_over(Some(index));
         }
     }
 
-    /// Gives the acknowledgement that waits to its socket.
+    /// Gives what waits to its socket.
     fn deliver_held(&mut self) {
-        if let Some((index, _)) = self.held.take() {
-            let fetched = self.device.take_held();
-            self.hand_over(Some(index));
-            self.device.back_to(fetched);
-        }
+        let index = match self.held.take() {
+            None => return,
+            Some(Held::Acknowledgement(index, _)) => {
+                self.device.show_held();
+                index
+            }
+            Some(Held::Run(index, _)) => {
+                self.device.show_run();
+                index
+            }
+        };
+        self.hand_over(Some(index));
+        self.device.show_fetched();
     }
 
     /// Shows smoltcp the fetched frame, and the data socket that it is for, or all others.

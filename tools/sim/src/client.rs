@@ -235,6 +235,9 @@ impl Host {
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
+        // After a third duplicate acknowledgement smoltcp 0.14 sends nothing again by itself when its window
+        // is full, which no other host does.
+        socket.set_keep_alive(Some(smoltcp::time::Duration::from_secs(5)));
         socket
     }
 

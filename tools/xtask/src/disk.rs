@@ -60,8 +60,17 @@ pub fn make(image: &Path, layout: Layout) -> Result<Volume> {
         Maker::Mtools => mformat(&volume, layout.fat, total)?,
     }
     if layout.partitioned {
-        write_partition_table(image, layout.fat, start, total - start)?;
+        write_partition_entry(image, 0, layout.fat, start, total - start)?;
     }
+    Ok(volume)
+}
+
+/// Adds a second partition to a disk, that begins with sector `start`, and makes the disk end with it.
+pub fn add_partition(image: &Path, fat: Fat, start: u64, sectors: u64) -> Result<Volume> {
+    OpenOptions::new().write(true).open(image)?.set_len((start + sectors) * SECTOR)?;
+    let volume = Volume { image: image.to_owned(), start };
+    mkfs(&volume, fat, sectors)?;
+    write_partition_entry(image, 1, fat, start, sectors)?;
     Ok(volume)
 }
 
@@ -95,21 +104,27 @@ fn mformat(volume: &Volume, fat: Fat, total: u64) -> Result<()> {
     process::output(command.arg("::")).map(drop)
 }
 
-fn write_partition_table(image: &Path, fat: Fat, start: u64, sectors: u64) -> Result<()> {
+fn write_partition_entry(
+    image: &Path,
+    number: u64,
+    fat: Fat,
+    start: u64,
+    sectors: u64,
+) -> Result<()> {
     let kind = match fat {
         Fat::Fat12 => 0x01,
         Fat::Fat16 => 0x06,
         Fat::Fat32 => 0x0C,
     };
     let mut entry = [0u8; 16];
-    entry[0] = 0x80;
+    entry[0] = if number == 0 { 0x80 } else { 0 };
     entry[1..4].copy_from_slice(&cylinder_head_sector(start));
     entry[4] = kind;
     entry[5..8].copy_from_slice(&cylinder_head_sector(start + sectors - 1));
     entry[8..12].copy_from_slice(&u32::try_from(start)?.to_le_bytes());
     entry[12..].copy_from_slice(&u32::try_from(sectors)?.to_le_bytes());
     let mut file = OpenOptions::new().write(true).open(image)?;
-    file.seek(SeekFrom::Start(446))?;
+    file.seek(SeekFrom::Start(446 + 16 * number))?;
     file.write_all(&entry)?;
     file.seek(SeekFrom::Start(510))?;
     file.write_all(&[0x55, 0xAA])?;

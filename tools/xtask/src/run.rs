@@ -211,6 +211,7 @@ impl Options {
             floppy,
             kernel: None,
             disks,
+            scsi: false,
             adapter: self.adapter,
             display,
             serial_log,

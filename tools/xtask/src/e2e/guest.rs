@@ -62,6 +62,8 @@ pub struct Setup {
     pub boot: Boot,
     /// One disk each.
     pub disks: Vec<Layout>,
+    /// They hang on a SCSI adapter: INT 13h alone reaches them.
+    pub scsi: bool,
     pub config: String,
     /// `None`: no such file on the floppy.
     pub passwords: Option<Vec<u8>>,
@@ -80,6 +82,7 @@ impl Setup {
             speed: Speed::Full,
             boot: Boot::Floppy(FloppySize::Kb1440),
             disks: disks.to_vec(),
+            scsi: false,
             config: CONFIG.into(),
             passwords: Some(passwords()?),
         })
@@ -150,6 +153,7 @@ impl Guest {
             floppy,
             kernel,
             disks: disks.iter().map(|disk| disk.image.clone()).collect(),
+            scsi: setup.scsi,
             adapter: setup.adapter,
             display: Display::None,
             serial_log: Some(dir.join("serial.log")),
@@ -214,7 +218,7 @@ impl Guest {
     }
 
     /// The end of what COM1 said so far.
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         let log = self.log.borrow();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")

@@ -98,6 +98,8 @@ pub struct Pc {
     /// A file that QEMU loads itself instead, by its Multiboot header.
     pub kernel: Option<PathBuf>,
     pub disks: Vec<PathBuf>,
+    /// The disks hang on a SCSI adapter: the BIOS alone knows them.
+    pub scsi: bool,
     pub adapter: Adapter,
     pub display: Display,
     /// COM1's output, besides the emulator's standard output.

@@ -30,7 +30,15 @@ pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     if pc.disks.len() > 4 {
         bail!("a PC has room for four hard disks, and {} were given", pc.disks.len());
     }
+    if pc.scsi {
+        line.words(&["-device", "am53c974,id=scsi"]);
+    }
     for (index, disk) in pc.disks.iter().enumerate() {
+        if pc.scsi {
+            line.drive(&format!("if=none,id=disk{index},format=raw,file="), disk);
+            line.words(&["-device", &format!("scsi-hd,drive=disk{index},bus=scsi.0")]);
+            continue;
+        }
         line.drive(&format!("if=ide,index={index},media=disk,format=raw,file="), disk);
     }
     match pc.display {
@@ -173,6 +181,7 @@ mod tests {
             floppy: Some(PathBuf::from("/tmp/a,b.img")),
             kernel: None,
             disks: vec![PathBuf::from("/tmp/c.img")],
+            scsi: false,
             adapter: Adapter::Vga,
             display: Display::None,
             serial_log: None,

@@ -8,7 +8,7 @@ use super::super::clients::{curl, lftp, python, url};
 use super::super::guest::{Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
-use crate::disk::{Fat, Layout, Maker};
+use crate::disk::{self, Fat, Layout, Maker, Volume};
 
 const MEGABYTE: usize = 1024 * 1024;
 
@@ -31,6 +31,10 @@ pub fn all() -> Vec<Scenario> {
     }
     all.push(Scenario::new("lftp mirrors 200 files, both ways", mirror));
     all.push(Scenario::new("two disks and a floppy", drives));
+    for (scsi, way) in [(false, "ATA"), (true, "INT 13h")] {
+        let name = format!("two partitions, one beyond 8 GB, by {way}");
+        all.push(Scenario::new(name, move |stage: &Stage, name: &str| far(stage, name, scsi, way)));
+    }
     all
 }
 
@@ -75,6 +79,32 @@ fn mirror(stage: &Stage, name: &str) -> Result<()> {
     let disk = guest.disks.first().context("no disk")?;
     ensure!(disk.list("/UP")?.len() == 198, "UP has {} files", disk.list("/UP")?.len());
     guest.same_on_disk("/DIR/MOVED.DAT", &fs::read(many.join("F0001.DAT"))?)?;
+    guest.finish()
+}
+
+/// A partition that cylinder, head and sector of the BIOS do not reach, beside one that they do.
+fn far(stage: &Stage, name: &str, scsi: bool, way: &str) -> Result<()> {
+    const START: u64 = 17_000_000;
+    let setup = Setup { scsi, ..Setup::with_disks(&[DISK])? };
+    let mut guest = Guest::boot(stage, name, &setup, |disks, dir| {
+        directories(disks, dir)?;
+        let image = &disks.first().context("no disk")?.image;
+        disk::add_partition(image, Fat::Fat32, START, 1_200_000).map(drop)
+    })?;
+    let access = format!("Disk 80h: hard disk, 8886 MB, by {way}");
+    ensure!(guest.said().contains(&access), "not {access}; COM1 said:\n{}", guest.said());
+    let image = guest.disks.first().context("no disk")?.image.clone();
+    guest.disks.push(Volume { image, start: START });
+    let near = files::make(guest.dir(), "near.bin", MEGABYTE, 4)?;
+    let beyond = files::make(guest.dir(), "far.bin", 3 * MEGABYTE, 5)?;
+    curl(&guest, &["-T", "near.bin", &url(&guest, "/drive_c/near.bin")])?;
+    curl(&guest, &["-T", "far.bin", &url(&guest, "/drive_d/far.bin")])?;
+    curl(&guest, &["-o", "back.bin", &url(&guest, "/drive_d/far.bin")])?;
+    files::same(&beyond, &guest.dir().join("back.bin"))?;
+    guest.switch_off()?;
+    guest.same_on_disk("/NEAR.BIN", &fs::read(&near)?)?;
+    let volume = guest.disks.get(1).context("no partition")?;
+    ensure!(volume.read("/FAR.BIN")? == fs::read(&beyond)?, "FAR.BIN is not what was sent");
     guest.finish()
 }
 

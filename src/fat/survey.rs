@@ -7,7 +7,8 @@
 //!    cluster that another names as its next. One that two name is a cross-link.
 //! 2. All directories: a bit for each cluster that an entry names as its first. One that has a bit already
 //!    belongs to two files.
-//! 3. The table once more: a cluster that is named but free belongs to a damaged file.
+//! 3. The table once more: a cluster that is named but free belongs to a damaged file. Not of a volume that
+//!    was not closed: the power may have gone while a chain that no entry names was written or freed.
 //!
 //! Nothing is written before the first part is over, so that no write can hide what it would have found;
 //! from then on files and directories may be made. What is there already is only changed, moved or freed
@@ -240,12 +241,16 @@ impl<'a> Survey<'a> {
     fn end(&mut self, volume: &mut Volume) {
         volume.vouched = true;
         if self.again {
-            volume.unique_below = self.window.saturating_add(self.named.len() as u32 * 8);
-            self.volume = None;
+            self.finish(volume);
         } else {
             self.tree.begin(volume);
             self.stage = Stage::Tree;
         }
+    }
+
+    fn finish(&mut self, volume: &mut Volume) {
+        volume.unique_below = self.window.saturating_add(self.named.len() as u32 * 8);
+        self.volume = None;
     }
 
     /// A piece of the first copy of FAT16 or FAT32.
@@ -297,7 +302,11 @@ impl<'a> Survey<'a> {
             volume.read_only.get_or_insert(damage);
             return Ok(());
         }
-        self.begin_table(true);
+        if volume.was_closed() {
+            self.begin_table(true);
+        } else {
+            self.finish(volume);
+        }
         Ok(())
     }
 

@@ -192,6 +192,12 @@ impl Volume {
         self.look == Look::Done
     }
 
+    /// Whether it is certain that it was closed when it was mounted.
+    pub(super) fn was_closed(&self) -> bool {
+        let tells = self.geometry.fat_type != FatType::Fat12 || self.geometry.state_byte.is_some();
+        tells && !self.was_dirty
+    }
+
     /// The table's first entries: media byte, and the "closed" bit.
     fn look_at_table(&mut self, cache: &mut Cache<'_>) -> Result<Look, CacheError> {
         let table = self.geometry.table;

@@ -87,6 +87,12 @@ impl Op {
         Ok(())
     }
 
+    /// Whether it renames into another directory.
+    pub fn is_move(&self) -> bool {
+        let above = |path: &str| path.rsplit_once('/').map(|(above, _)| above.to_owned());
+        matches!(self, Op::Rename(from, to) if above(from) != above(to))
+    }
+
     /// The paths that it may change.
     pub fn paths(&self) -> Vec<&str> {
         match self {

@@ -176,12 +176,17 @@ impl File {
             _ => self.cluster(volume, cache, index - 1)?.ok_or(FatError::Damaged)?,
         };
         let cluster = volume.find_free_near(cache, before)?;
+        if before != 0 {
+            volume.link(cache, before)?;
+        }
+        volume.link(cache, cluster)?;
         self.grow(volume, cache, before, cluster, index)?;
         (self.hint, self.run) = ((index, cluster), 0);
         Ok(cluster)
     }
 
-    /// Hangs a free cluster behind the file's last, as its number `index`.
+    /// Hangs a free cluster behind the file's last, as its number `index`. The caller has just looked at the
+    /// entries of both, so that they are in the cache and nothing stops half-way.
     fn grow(
         &mut self,
         volume: &mut Volume,
@@ -190,11 +195,6 @@ impl File {
         cluster: u32,
         index: u32,
     ) -> Result<(), FatError> {
-        // Both entries must be in the cache, so that nothing stops half-way.
-        if before != 0 {
-            volume.link(cache, before)?;
-        }
-        volume.link(cache, cluster)?;
         volume.claim(cache, cluster)?;
         if self.fresh == 0 {
             (self.fresh, self.joint) = (cluster, before);

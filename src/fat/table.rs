@@ -102,10 +102,13 @@ impl Volume {
         cluster: u32,
         value: u32,
     ) -> Result<(), FatError> {
-        let before = self.link(cache, cluster)?;
+        if !self.geometry.is_cluster(cluster) {
+            return Err(FatError::Damaged);
+        }
         let sector = SECTOR as u32;
-        match self.geometry.fat_type {
+        let before = match self.geometry.fat_type {
             FatType::Fat12 => {
+                let before = self.raw_entry(cache, cluster)?;
                 let at = cluster + cluster / 2;
                 let shift = cluster % 2 * 4;
                 let low = self.table_slot(cache, at)?;
@@ -117,24 +120,30 @@ impl Volume {
                     *byte = *byte & (keep >> part) as u8 | (value >> part) as u8;
                     cache.mark(slot, 0);
                 }
+                before
             }
             FatType::Fat16 => {
                 let slot = self.table_slot(cache, cluster * 2)?;
                 let at = (cluster * 2 % sector) as usize;
-                cache.bytes_mut(slot)[at..at + 2].copy_from_slice(&(value as u16).to_le_bytes());
+                let bytes = &mut cache.bytes_mut(slot)[at..at + 2];
+                let before = entry16(bytes);
+                bytes.copy_from_slice(&(value as u16).to_le_bytes());
                 cache.mark(slot, 0);
+                before
             }
             FatType::Fat32 => {
                 let slot = self.table_slot(cache, cluster * 4)?;
                 let at = (cluster * 4 % sector) as usize;
                 let bytes = &mut cache.bytes_mut(slot)[at..at + 4];
+                let before = entry32(bytes);
                 // The upper 4 bits are not ours to change.
                 let value = value & 0x0FFF_FFFF | u32::from(bytes[3] & 0xF0) << 24;
                 bytes.copy_from_slice(&value.to_le_bytes());
                 cache.mark(slot, 0);
+                before
             }
-        }
-        self.account(cluster, before == Link::Free, value == 0);
+        };
+        self.account(cluster, before == 0, value == 0);
         Ok(())
     }
 

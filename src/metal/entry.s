@@ -148,7 +148,7 @@ protected_mode_entry:
         shrl    $2, %ecx
         rep stosl
         # The guard, which nobody overwrites unless the stack has run over: the Rust side checks it. The
-        # stack too, so that its deepest use can be seen in memory (tools/xtask/src/e2e/stack.rs).
+        # stack too, so that its deepest use can be seen in memory (cargo xtask test).
         movl    $0x57AC57AC, %eax
         movl    $stack_top, %ecx
         subl    %edi, %ecx

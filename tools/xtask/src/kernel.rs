@@ -1,6 +1,7 @@
 //! Builds the kernel for the 386 and takes its parts out of the ELF file: the boot sector, and what lies on
 //! the disk as FTPSRV.SYS, packed.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,6 +27,8 @@ pub struct Kernel {
     pub boot_sector: [u8; 512],
     /// Bytes of memory for code, static data and stack.
     pub memory: u32,
+    /// Addresses of the stack.
+    pub stack: Range<usize>,
 }
 
 /// Builds the kernel in the workspace `root` with `cargo`: the program of a toolchain that has the
@@ -71,9 +74,17 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
         .and_then(|section| section.data().ok())
         .and_then(|bytes| <[u8; 512]>::try_from(bytes).ok())
         .context("the kernel has no boot sector of 512 bytes")?;
-    let end = file.symbol_by_name("_end").context("the kernel has no symbol _end")?.address();
-    let memory = (end - FLAT_START) as u32;
-    Ok(Kernel { elf: elf.into(), file: packed_file(&file)?, boot_sector, memory })
+    let address = |name: &str| -> Result<u64> {
+        let symbol = file.symbol_by_name(name);
+        Ok(symbol.with_context(|| format!("the kernel has no symbol {name}"))?.address())
+    };
+    Ok(Kernel {
+        elf: elf.into(),
+        file: packed_file(&file)?,
+        boot_sector,
+        memory: (address("_end")? - FLAT_START) as u32,
+        stack: address("stack_bottom")? as usize..address("stack_top")? as usize,
+    })
 }
 
 /// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then all that follows them, packed.

@@ -9,11 +9,13 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
 
 use super::{Stage, ports};
 use crate::disk::{self, Layout, Volume};
 use crate::emulator::{Adapter, Com1, Display, Emulator, Machine, Network, Pc, Speed, UserNetwork};
 use crate::floppy::FloppySize;
+use crate::kernel::Kernel;
 use crate::process::Running;
 use crate::qmp::Qmp;
 use crate::run::READY;
@@ -238,6 +240,17 @@ impl Guest {
         let (_, fields) = stat.rsplit_once(") ").context("no name in /proc's stat")?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u32>);
         Ok(Some(ticks.sum::<Result<u32, _>>()? as f32 / 100.0))
+    }
+
+    /// Bytes of the stack that were ever used: all above the first that lost the paint of src/metal/entry.s.
+    pub fn stack_used(&self, kernel: &Kernel) -> Result<usize> {
+        const PAINT: [u8; 4] = 0x57AC_57ACu32.to_le_bytes();
+        let file = self.dir.join("stack.bin");
+        let (start, size) = (kernel.stack.start, kernel.stack.len());
+        self.qmp()?.command("pmemsave", json!({ "val": start, "size": size, "filename": file }))?;
+        let memory = fs::read(file)?;
+        let painted = memory.chunks_exact(4).take_while(|word| *word == PAINT).count();
+        Ok(size - painted * 4)
     }
 
     /// QEMU's control connection.

@@ -3,6 +3,7 @@
 mod boot;
 mod disks;
 mod manual;
+mod memory;
 mod mistakes;
 mod sessions;
 mod tools;
@@ -16,10 +17,8 @@ use crate::disk::{Fat, Layout, Maker, Volume};
 
 /// Every scenario, the long ones first so that none is left alone at the end.
 pub fn all() -> Vec<Scenario> {
-    [disks::all(), sessions::all(), tools::all(), boot::all(), manual::all(), mistakes::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let short = [boot::all(), memory::all(), manual::all(), mistakes::all()];
+    [disks::all(), sessions::all(), tools::all()].into_iter().chain(short).flatten().collect()
 }
 
 /// The disk of most scenarios: as a PC of the time had it.

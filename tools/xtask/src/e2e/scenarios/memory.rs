@@ -45,6 +45,6 @@ fn serves(
     let used = guest.stack_used(&stage.kernel)?;
     let whole = stage.kernel.stack.len();
     println!("        {used} of {whole} bytes of stack used");
-    ensure!(used <= whole / 4 * 3, "{used} of {whole} bytes of stack used");
+    ensure!(used <= whole / 5 * 4, "{used} of {whole} bytes of stack used");
     guest.finish()
 }

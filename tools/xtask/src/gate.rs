@@ -10,9 +10,9 @@ use crate::process;
 use crate::setup::Toolchain;
 
 /// Bytes that the kernel's file may have.
-const FILE_LIMIT: usize = 140 * 1024;
+const FILE_LIMIT: usize = 138 * 1024;
 /// Bytes of code, static data and stack. The rest of a PC's 640 KB is for buffers.
-const MEMORY_LIMIT: u32 = 284 * 1024;
+const MEMORY_LIMIT: u32 = 272 * 1024;
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \

@@ -65,7 +65,11 @@ pub(super) fn send_lines(
     if !on_control && !matches!(cx.data.state(), DataState::Open | DataState::PeerClosed) {
         return Err(BROKEN_OFF);
     }
-    let user = client.user(cx.shared.users).ok();
+    // Facts alone tell what the user may do, and he has to be looked up in the password file.
+    let user = match transfer.listing.format {
+        Format::Facts => client.user(cx.shared.users).ok(),
+        Format::Long | Format::Names => None,
+    };
     let view = View {
         now: cx.time,
         zone: cx.shared.settings.zone,
@@ -92,10 +96,11 @@ pub(super) fn send_lines(
             line.text(" ");
         }
         transfer.listing.write(&mut line, &entry, &view);
-        let sent = if on_control {
-            send_control(line, cx.control)
-        } else {
-            send_data(wire::recode(page, line), cx.data)
+        // By reference: a line is a long thing to move.
+        let sent = match page {
+            _ if on_control => send_control(&mut line, cx.control),
+            Some(page) => send_data(&mut wire::recode(page, &line), cx.data),
+            None => send_data(&mut line, cx.data),
         };
         transfer.bytes = transfer.bytes.wrapping_add(sent);
     }
@@ -129,13 +134,13 @@ fn finish(transfer: &mut Transfer, data: &mut dyn DataLink) {
     }
 }
 
-fn send_control(mut line: Line, control: &mut dyn ControlLink) -> u32 {
+fn send_control(line: &mut Line, control: &mut dyn ControlLink) -> u32 {
     line.send(control);
     line.as_bytes().len() as u32
 }
 
 /// Queues a line, in two pieces where the send buffer's end comes in between.
-fn send_data(mut line: Line, data: &mut dyn DataLink) -> u32 {
+fn send_data(line: &mut Line, data: &mut dyn DataLink) -> u32 {
     line.text("\r\n");
     let bytes = line.as_bytes();
     let mut sent = 0;

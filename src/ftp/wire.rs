@@ -35,9 +35,8 @@ pub fn to_disk<'o>(
     }
 }
 
-/// A listing's line as the data connection carries it.
-pub fn recode(page: Option<&CodePage>, line: Line) -> Line {
-    let Some(page) = page else { return line };
+/// A listing's line as the data connection carries it where there is a code page.
+pub fn recode(page: &CodePage, line: &Line) -> Line {
     let mut recoded = Line::new();
     page.to_wire(line.as_bytes(), &mut |bytes| {
         recoded.bytes(bytes);

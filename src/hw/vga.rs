@@ -1,8 +1,8 @@
 //! Text memory of MDA, CGA, EGA and VGA as a [`TextScreen`].
 //!
 //! Source: IBM PC Technical Reference, "Monochrome display adapter", "Color/graphics adapter": a
-//! cell is a word, character low, attribute high. Only cells that change are written, and text
-//! memory is not read back. A CGA of 80 columns shows snow when the CPU meets its fetch: there cells
+//! cell is a word, character low, attribute high. Only cells that change are written, but for scrolling, and
+//! text memory is not read back. A CGA of 80 columns shows snow when the CPU meets its fetch: there cells
 //! are written in the retrace ([`Retrace`]).
 
 use super::ports::Ports;
@@ -168,6 +168,19 @@ impl<P: Ports> TextScreen for TextMemory<'_, P> {
         let bottom = bottom.min(self.rows().saturating_sub(1));
         self.pause();
         let blank = self.cell(b' ', Style::Normal);
+        let (from, columns) = (top * self.columns, self.columns);
+        let area = from..(bottom + 1) * columns;
+        if self.retrace.is_none()
+            && let (Some(shown), Some(cells)) =
+                (self.shadow.get_mut(area.clone()), self.cells.get_mut(area))
+        {
+            // To compare every cell takes longer than to write them all.
+            let kept = shown.len().saturating_sub(columns);
+            shown.copy_within(shown.len() - kept.., 0);
+            shown.iter_mut().skip(kept).for_each(|cell| *cell = blank);
+            cells.copy_from_slice(shown);
+            return;
+        }
         for index in top * self.columns..(bottom + 1) * self.columns {
             let below = index + self.columns;
             let value = match self.shadow.get(below) {

@@ -56,8 +56,8 @@ pub struct Options {
     /// Count the instructions that a byte takes, on simulated hardware, instead
     #[arg(long)]
     instructions: bool,
-    /// Count the instructions that the kernel itself carries out in QEMU for a byte, instead
-    #[arg(long, value_name = "VERB", value_parser = ["RETR", "STOR", "both"], num_args = 0..=1, default_missing_value = "both")]
+    /// Count the instructions that the kernel itself carries out in QEMU, instead
+    #[arg(long, value_name = "VERB", value_parser = ["RETR", "STOR", "LIST", "login", profile::ALL], num_args = 0..=1, default_missing_value = profile::ALL)]
     profile: Option<String>,
     /// With --instructions and --profile: show so many functions that take most
     #[arg(long, value_name = "N", default_value_t = 0)]

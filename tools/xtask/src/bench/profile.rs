@@ -1,4 +1,4 @@
-//! The instructions that the kernel itself carries out for a file, every one counted: QEMU steps
+//! The instructions that the kernel itself carries out for a file, a list, or a login, every one counted: QEMU steps
 //! through them and names each address in its log, which goes through a pipe.
 //!
 //! The PC's clock counts instructions too (`-icount`), so that the stepping, which takes some ten
@@ -25,15 +25,22 @@ use crate::{image, process, setup};
 
 /// Bytes of the file.
 const LENGTH: usize = 512 * 1024;
+/// Asks for all of [`VERBS`].
+pub const ALL: &str = "all";
 /// How long the server looks through a volume after the start, at the very most.
 const SURVEY: Duration = Duration::from_secs(3);
 
-/// Counts a download (RETR), an upload (STOR), or both.
+/// What can be counted. RETR and STOR are counted by the byte, the others as a whole.
+pub const VERBS: [&str; 4] = ["RETR", "STOR", "LIST", "login"];
+/// Files that LIST shows.
+const LISTED: usize = 200;
+
+/// Counts one of [`VERBS`], or all of them.
 pub fn count(verb: &str) -> Result<Vec<Transfer>> {
     setup::programs(&[setup::QEMU])?;
     setup::programs(setup::DISK_TOOLS)?;
     let stage = Stage::set(&image::build_kernel()?, "profile")?;
-    let verbs = ["RETR", "STOR"].into_iter().filter(|one| verb == "both" || *one == verb);
+    let verbs = VERBS.into_iter().filter(|one| verb == ALL || *one == verb);
     verbs.map(|verb| measure(&stage, verb)).collect()
 }
 
@@ -42,8 +49,15 @@ fn measure(stage: &Stage, verb: &'static str) -> Result<Transfer> {
     let config = format!("{CONFIG}FTPSRV_SESSION_TIMEOUT 7200\r\n");
     let setup = Setup { speed: Speed::Stepped(7), config, ..Setup::with_disks(&[DISK])? };
     let bytes = files::bytes(LENGTH, 1);
-    let guest = Guest::boot(stage, verb, &setup, |disks, _| {
-        disks.first().context("no disk")?.write("/DOWN.BIN", &bytes)
+    let guest = Guest::boot(stage, verb, &setup, |disks, dir| {
+        let disk = disks.first().context("no disk")?;
+        let list = dir.join("LIST");
+        std::fs::create_dir(&list)?;
+        for index in 0..LISTED {
+            std::fs::write(list.join(format!("F{index:04}.DAT")), [])?;
+        }
+        disk.put(&[list], "/")?;
+        disk.write("/DOWN.BIN", &bytes)
     })?;
     // The server looks its volumes through first, which is no transfer's work.
     std::thread::sleep(SURVEY);
@@ -51,10 +65,11 @@ fn measure(stage: &Stage, verb: &'static str) -> Result<Transfer> {
     session.command("CWD /drive_c", 250)?;
     let mut qmp = guest.qmp()?;
     let steps = Steps::begin(&mut qmp, guest.dir()).context("QEMU's log of steps")?;
-    if verb == "RETR" {
-        ensure!(session.download("RETR DOWN.BIN")? == bytes, "DOWN.BIN came down different");
-    } else {
-        session.upload("UP.BIN", &bytes)?;
+    match verb {
+        "RETR" => ensure!(session.download("RETR DOWN.BIN")? == bytes, "it came down different"),
+        "STOR" => session.upload("UP.BIN", &bytes)?,
+        "LIST" => drop(session.download("LIST LIST")?),
+        _ => drop(Session::log_in(guest.port, USER, PASSWORD)?),
     }
     let steps = steps.end(&mut qmp)?;
     if verb == "STOR" {
@@ -64,7 +79,8 @@ fn measure(stage: &Stage, verb: &'static str) -> Result<Transfer> {
     guest.finish()?;
     let profile = steps.join().map_err(|_| anyhow!("the log's reader panicked"))??;
     let counts = Counts::of(&stage.kernel.elf, &profile)?;
-    Ok(Transfer { verb, bytes: LENGTH as u64, turns: None, counts })
+    let bytes = if matches!(verb, "RETR" | "STOR") { LENGTH as u64 } else { 1 };
+    Ok(Transfer { verb, bytes, turns: None, counts })
 }
 
 /// QEMU's log of single steps, while it runs.

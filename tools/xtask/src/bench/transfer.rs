@@ -1,4 +1,6 @@
 //! What a transfer's instructions came to: a table for people, JSON for programs.
+//!
+//! Files are counted by the byte; what has no length worth counting by, as a whole.
 
 use serde_json::{Value, json};
 
@@ -6,8 +8,9 @@ use super::layers::{Counts, Layer};
 
 /// A transfer's count.
 pub struct Transfer {
-    /// RETR or STOR.
+    /// RETR, STOR, or what else was done.
     pub verb: &'static str,
+    /// 1 where it is counted as a whole.
     pub bytes: u64,
     /// Turns of the server's loop, where they are known.
     pub turns: Option<u64>,
@@ -33,9 +36,11 @@ pub type Ceiling = fn(&str, usize) -> Option<f64>;
 
 /// A table, with the `top` functions that take most.
 pub fn table(transfers: &[Transfer], ceiling: Option<Ceiling>, top: usize) -> String {
-    let mut text = format!("{:20}", "instructions a byte");
+    let mut text = format!("{:20}", "instructions");
     for transfer in transfers {
-        text += &format!("{:>10} {:>8}", transfer.verb, ceiling.map_or("", |_| "ceiling"));
+        let unit = if transfer.bytes > 1 { "/byte" } else { "" };
+        let head = format!("{}{unit}", transfer.verb);
+        text += &format!("{head:>10} {:>8}", ceiling.map_or("", |_| "ceiling"));
     }
     let rows: Vec<_> = transfers.iter().map(Transfer::rows).collect();
     for row in 0..=Layer::ALL.len() {

@@ -106,13 +106,14 @@ fn examine<P: Ports>(chip: &mut Chip<P>) -> Result<([u8; 6], core::ops::Range<u8
     Err(NotFound::NoMemory)
 }
 
-/// Whether a DP8390 answers. The command register never reads as all ones, its remote DMA bits are
-/// zero or "abort" in a chip at rest, and it is not both started and stopped. Tally counter 0 is
+/// Whether a DP8390 answers. Its remote DMA bits never say "send packet" for longer than that takes (they
+/// may say "read" or "write" still, of a program before us that was ended by a warm start), and it is not
+/// both started and stopped. Tally counter 0 is
 /// cleared by reading. Only after these reads is the chip told apart from memory-like registers,
 /// by the page bits: what is written to page 1 must not be seen in page 0.
 fn is_present<P: Ports>(chip: &mut Chip<P>) -> bool {
     let command = chip.get(chip::COMMAND);
-    if command & 0x18 != 0 || command & 0x03 == 0x03 {
+    if command & 0x18 == 0x18 || command & 0x03 == 0x03 {
         return false;
     }
     if command & 0xC0 == 0 {

@@ -349,14 +349,17 @@ fn chip_without_memory_or_address_is_named_so() {
 
 #[test]
 fn card_left_running_by_another_driver_is_found() {
-    let (mut bus, chip, nic) = fit(Card::ne2000(0x300));
-    drop(nic);
-    // Left in page 1 with frames in its ring.
-    chip.borrow_mut().arrive(&frame(1, 700));
-    bus.outb(0x300, 0x62);
-    let mut nic = Ne2000::new(bus.clone(), 0x300, Some(3), None).map_err(|(e, _)| e).unwrap();
-    assert_eq!(nic.info().irq, Some(3));
-    assert_eq!(receive(&mut nic), None);
-    assert!(chip.borrow_mut().arrive(&frame(2, 700)));
-    assert_eq!(receive(&mut nic), Some(frame(2, 700)));
+    // Left in page 1; behind a remote read; behind a remote write.
+    for command in [0x62, 0x0A, 0x12] {
+        let (mut bus, chip, nic) = fit(Card::ne2000(0x300));
+        drop(nic);
+        // With frames in its ring.
+        chip.borrow_mut().arrive(&frame(1, 700));
+        bus.outb(0x300, command);
+        let mut nic = Ne2000::new(bus.clone(), 0x300, Some(3), None).map_err(|(e, _)| e).unwrap();
+        assert_eq!(nic.info().irq, Some(3));
+        assert_eq!(receive(&mut nic), None);
+        assert!(chip.borrow_mut().arrive(&frame(2, 700)));
+        assert_eq!(receive(&mut nic), Some(frame(2, 700)));
+    }
 }

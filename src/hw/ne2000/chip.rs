@@ -36,8 +36,8 @@ pub(super) const CR_START: u8 = 0x22;
 pub(super) const CR_TRANSMIT: u8 = 0x26;
 pub(super) const CR_TXP: u8 = 0x04;
 pub(super) const CR_PAGE1: u8 = 0x40;
-const CR_READ: u8 = 0x0A;
-const CR_WRITE: u8 = 0x12;
+pub(super) const CR_READ: u8 = 0x0A;
+pub(super) const CR_WRITE: u8 = 0x12;
 
 pub(super) const ISR_RECEIVED: u8 = 0x01;
 pub(super) const ISR_TRANSMITTED: u8 = 0x02;

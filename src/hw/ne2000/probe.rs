@@ -106,14 +106,15 @@ fn examine<P: Ports>(chip: &mut Chip<P>) -> Result<([u8; 6], core::ops::Range<u8
     Err(NotFound::NoMemory)
 }
 
-/// Whether a DP8390 answers. Its remote DMA bits never say "send packet" for longer than that takes (they
-/// may say "read" or "write" still, of a program before us that was ended by a warm start), and it is not
-/// both started and stopped. Tally counter 0 is
-/// cleared by reading. Only after these reads is the chip told apart from memory-like registers,
-/// by the page bits: what is written to page 1 must not be seen in page 0.
+/// Whether a DP8390 answers. Its remote DMA bits are zero or "abort" in a chip at rest; those of one that
+/// a warm start took from its program may say "read" or "write" still, and it is started then. It is never
+/// both started and stopped. Tally counter 0 is cleared by reading. Only after these reads is the chip told
+/// apart from memory-like registers, by the page bits: what is written to page 1 must not be seen in page 0.
 fn is_present<P: Ports>(chip: &mut Chip<P>) -> bool {
     let command = chip.get(chip::COMMAND);
-    if command & 0x18 == 0x18 || command & 0x03 == 0x03 {
+    let rests = command & 0x18 == 0 && command & 0x03 != 0x03;
+    let left = matches!(command & 0x1F, chip::CR_READ | chip::CR_WRITE);
+    if !rests && !left {
         return false;
     }
     if command & 0xC0 == 0 {

@@ -100,7 +100,8 @@ pub struct Settings {
     pub file_buffer: usize,
     /// FTPSRV_TCPBUFFER_SIZE in bytes, 4096 to 16384 by 1024.
     pub tcp_buffer: usize,
-    /// FTPSRV_PACKETS_PER_POLL, 1 to 10.
+    /// FTPSRV_PACKETS_PER_POLL, 1 to 10: rounds of receiving and sending in a turn. mTCP counts packets;
+    /// a round takes in all that the card holds.
     pub packets_per_poll: u8,
     /// FTPSRV_EXCLUDE_DRIVES: letters that are not served.
     pub excluded_drives: DriveSet,

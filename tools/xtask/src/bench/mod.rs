@@ -18,7 +18,7 @@ mod workload;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
 
 use crate::disk::{Fat, Layout, Maker};
@@ -79,8 +79,6 @@ struct Pace {
     speed: Speed,
     /// Bytes that each of several clients transfers.
     share: usize,
-    /// PCs that are measured at once: a slow one leaves most of the host's processor free.
-    lanes: u32,
     /// The PC's clock goes by its instructions, so that it tells more than ours where the host is busy.
     has_steady_clock: bool,
     known: &'static [Known],
@@ -97,7 +95,6 @@ const PACES: [Pace; 2] = [
         title: "uncapped",
         speed: Speed::Full,
         share: workload::BIG,
-        lanes: 1,
         has_steady_clock: false,
         known: &[
             ("RETR 8 MB", Some(2.14), Some(AtLeast(15.0))),
@@ -120,7 +117,6 @@ const PACES: [Pace; 2] = [
         title: "capped at 7.8 MIPS",
         speed: Speed::Shift(7),
         share: 1024 * 1024,
-        lanes: 3,
         has_steady_clock: true,
         known: &[
             ("RETR 8 MB", Some(1.09), Some(AtLeast(2.7))),
@@ -185,36 +181,12 @@ fn measure(server: &Stage, limits: &Stage, pace: &Pace, runs: u32) -> Result<Sec
     for _ in 0..runs {
         workload::boot(server, pace, &mut figures)?;
     }
-    // Every lane is a PC of its own that takes its part of the runs.
-    let lanes = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..pace.lanes)
-            .map(|lane| scope.spawn(move || measure_lane(server, pace, lane, runs)))
-            .collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<_>>| {
-            thread.join().unwrap_or_else(|_| Err(anyhow!("a lane's thread panicked")))
-        };
-        threads.into_iter().map(join).collect::<Result<Vec<_>>>()
-    })?;
-    for (lane, lane_loads) in lanes {
-        for row in lane.rows {
-            row.values.iter().for_each(|value| figures.add(&row.name, row.unit, *value));
-        }
-        loads.extend(lane_loads);
-    }
-    shares(pace, &mut figures);
-    Ok(Section { title: pace.title.into(), figures: figures.rows, loads })
-}
-
-fn measure_lane(server: &Stage, pace: &Pace, lane: u32, runs: u32) -> Result<(Figures, Vec<f64>)> {
-    let (mut figures, mut loads) = (Figures::new(pace.known), Vec::new());
-    let runs = (0..runs).filter(|run| run % pace.lanes == lane);
-    if runs.clone().next().is_none() {
-        return Ok((figures, loads));
-    }
+    // One PC at a time, the slow one too: its devices and its network are threads of the host's as well,
+    // and it waits for them.
     let setup = Setup { speed: pace.speed, config: CONFIG.into(), ..Setup::with_disks(&[DISK])? };
     let fill = |disks: &[_], dir: &std::path::Path| workload::fill(disks, dir, pace);
-    let guest = Guest::boot(server, &format!("{} {lane}", pace.title), &setup, fill)?;
-    for run in runs {
+    let guest = Guest::boot(server, pace.title, &setup, fill)?;
+    for run in 0..runs {
         workload::one_client(&guest, pace, &mut figures)?;
         for clients in [4, 10] {
             workload::together(&guest, clients, pace, &mut figures)?;
@@ -223,7 +195,8 @@ fn measure_lane(server: &Stage, pace: &Pace, lane: u32, runs: u32) -> Result<(Fi
         eprintln!("run {} done, load {:.1}", run + 1, load());
     }
     guest.finish()?;
-    Ok((figures, loads))
+    shares(pace, &mut figures);
+    Ok(Section { title: pace.title.into(), figures: figures.rows, loads })
 }
 
 /// What of the machine's raw rates the server reaches.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use ftpsrv::hw::etherlink3::{EtherLink3, activate};
 use ftpsrv::net::nic::{Nic, ReceiveMode, SendError};
 use sim::chips::etherlink3::{EtherLink3 as Chip, Slots};
+use sim::chips::fitted::{self, receive};
 use sim::chips::{Device, PortBus, Station};
 
 const ADDRESS: [u8; 6] = [0x00, 0x20, 0xAF, 0x12, 0x34, 0x56];
@@ -27,15 +28,7 @@ fn fit() -> Card {
 
 /// A frame to the card, its content told apart by `number`.
 fn frame(number: u32, length: usize) -> Vec<u8> {
-    let mut frame = ADDRESS.to_vec();
-    frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
-    frame.extend((0..length as u32 - 14).map(|i| (i * 7 + number * 31) as u8));
-    frame
-}
-
-fn receive(nic: &mut EtherLink3<PortBus>) -> Option<Vec<u8>> {
-    let mut buffer = [0xEE; 1536];
-    nic.receive(&mut buffer).map(|length| buffer[..length].to_vec())
+    fitted::frame(ADDRESS, number, length)
 }
 
 #[test]
@@ -253,12 +246,12 @@ fn frame_behind_one_with_too_many_collisions_still_goes_out() {
 #[test]
 fn stuck_transmitter_is_reset() {
     let (bus, chip, mut nic) = fit();
-    chip.borrow_mut().stuck = true;
+    chip.borrow_mut().wire.stuck = true;
     nic.send(&frame(1, 1514)).unwrap();
     nic.send(&frame(2, 1514)).unwrap();
     let polls = (0..1_000_000).take_while(|_| !nic.can_send()).count();
     assert!((50_000..900_000).contains(&polls), "{polls}");
-    chip.borrow_mut().stuck = false;
+    chip.borrow_mut().wire.stuck = false;
     nic.send(&frame(3, 300)).unwrap();
     bus.elapse(2_000);
     assert_eq!(chip.borrow_mut().depart(), Some(frame(3, 300)));

@@ -7,6 +7,7 @@ use ftpsrv::hw::ne2000::{ISA_PORTS, Ne2000, NotFound};
 use ftpsrv::hw::ports::Ports;
 use ftpsrv::net::nic::{Nic, ReceiveMode, SendError};
 use sim::chips::dp8390::{Card, Dp8390};
+use sim::chips::fitted::{self, receive};
 use sim::chips::{Device, PortBus, Station};
 
 const ADDRESS: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -21,15 +22,7 @@ fn fit(card: Card) -> (PortBus, Rc<RefCell<Dp8390>>, Ne2000<PortBus>) {
 
 /// A frame to the card, its content told apart by `number`.
 fn frame(number: u32, length: usize) -> Vec<u8> {
-    let mut frame = ADDRESS.to_vec();
-    frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
-    frame.extend((0..length as u32 - 14).map(|i| (i * 7 + number * 31) as u8));
-    frame
-}
-
-fn receive(nic: &mut Ne2000<PortBus>) -> Option<Vec<u8>> {
-    let mut buffer = [0xEE; 1536];
-    nic.receive(&mut buffer).map(|length| buffer[..length].to_vec())
+    fitted::frame(ADDRESS, number, length)
 }
 
 #[test]

@@ -1,24 +1,18 @@
 //! The PCnet driver on a model of its chip, on ISA and PCI: getting the bus, rings, misses, failures.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use ftpsrv::hw::dma::DmaMemory;
 use ftpsrv::hw::pcnet::{self, MEMORY, Pcnet, Slot, is_likely};
 use ftpsrv::net::nic::{Nic, ReceiveMode, SendError};
+use sim::chips::PortBus;
 use sim::chips::dp8390::{Card as Ne2000, Dp8390};
+use sim::chips::fitted;
 use sim::chips::pcnet::{Dma, Pcnet as Chip};
 use sim::chips::ram::{CardMemory, Ram, Shared};
-use sim::chips::{PortBus, Station};
 
 const ADDRESS: [u8; 6] = [0x00, 0x00, 0x1A, 0x12, 0x34, 0x56];
 const IO: u16 = 0x300;
 
-struct Fitted {
-    bus: PortBus,
-    chip: Rc<RefCell<Chip>>,
-    nic: Pcnet<PortBus, Shared>,
-}
+type Fitted = fitted::Fitted<Chip, Pcnet<PortBus, Shared>>;
 
 fn fit_at(slot: Slot, channel: usize, start: u32, irq: Option<u8>) -> Option<Fitted> {
     let (bus, ram) = (PortBus::new(), Ram::new(start));
@@ -40,25 +34,7 @@ const BOTH: [Slot; 2] = [Slot::Isa, Slot::Pci];
 
 /// A frame to the card, its content told apart by `number`.
 fn frame(number: u32, length: usize) -> Vec<u8> {
-    let mut frame = ADDRESS.to_vec();
-    frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
-    frame.extend((0..length as u32 - 14).map(|i| (i * 7 + number * 31) as u8));
-    frame
-}
-
-impl Fitted {
-    fn receive(&mut self) -> Option<Vec<u8>> {
-        let mut buffer = [0xEE; 1536];
-        self.nic.receive(&mut buffer).map(|length| buffer[..length].to_vec())
-    }
-
-    fn arrive(&self, frame: &[u8]) -> bool {
-        self.chip.borrow_mut().arrive(frame)
-    }
-
-    fn depart(&self) -> Option<Vec<u8>> {
-        self.chip.borrow_mut().depart()
-    }
+    fitted::frame(ADDRESS, number, length)
 }
 
 #[test]
@@ -289,14 +265,14 @@ fn few_port_accesses_a_packet() {
 #[test]
 fn stuck_transmitter_is_reset() {
     let mut card = fit(Slot::Pci);
-    card.chip.borrow_mut().stuck = true;
+    card.chip.borrow_mut().wire.stuck = true;
     for number in 0..4 {
         card.nic.send(&frame(number, 1514)).unwrap();
     }
     let polls = (0..1_000_000).take_while(|_| !card.nic.can_send()).count();
     assert!((100_000..900_000).contains(&polls), "{polls}");
     assert!(card.nic.statistics().errors_out > 0);
-    card.chip.borrow_mut().stuck = false;
+    card.chip.borrow_mut().wire.stuck = false;
     card.nic.send(&frame(9, 300)).unwrap();
     card.bus.elapse(2_000);
     assert_eq!(card.depart(), Some(frame(9, 300)));

@@ -1,23 +1,17 @@
 //! The RTL8139 driver on a model of its chip: the ring's end, overflow, failures.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use ftpsrv::hw::dma::DmaMemory;
 use ftpsrv::hw::rtl8139::{MEMORY, Rtl8139};
 use ftpsrv::net::nic::{Nic, ReceiveMode, SendError};
+use sim::chips::PortBus;
+use sim::chips::fitted;
 use sim::chips::ram::{CardMemory, Ram, Shared};
 use sim::chips::rtl8139::Rtl8139 as Chip;
-use sim::chips::{PortBus, Station};
 
 const ADDRESS: [u8; 6] = [0x00, 0x50, 0xFC, 0x12, 0x34, 0x56];
 const IO: u16 = 0x6000;
 
-struct Fitted {
-    bus: PortBus,
-    chip: Rc<RefCell<Chip>>,
-    nic: Rtl8139<PortBus, Shared>,
-}
+type Fitted = fitted::Fitted<Chip, Rtl8139<PortBus, Shared>>;
 
 fn fit_with(irq: Option<u8>) -> Fitted {
     let (bus, ram) = (PortBus::new(), Ram::new(0x2_0000));
@@ -33,25 +27,7 @@ fn fit() -> Fitted {
 
 /// A frame to the card, its content told apart by `number`.
 fn frame(number: u32, length: usize) -> Vec<u8> {
-    let mut frame = ADDRESS.to_vec();
-    frame.extend([2, 0, 0, 0, 0, 1, 8, 0]);
-    frame.extend((0..length as u32 - 14).map(|i| (i * 7 + number * 31) as u8));
-    frame
-}
-
-impl Fitted {
-    fn receive(&mut self) -> Option<Vec<u8>> {
-        let mut buffer = [0xEE; 1536];
-        self.nic.receive(&mut buffer).map(|length| buffer[..length].to_vec())
-    }
-
-    fn arrive(&self, frame: &[u8]) -> bool {
-        self.chip.borrow_mut().arrive(frame)
-    }
-
-    fn depart(&self) -> Option<Vec<u8>> {
-        self.chip.borrow_mut().depart()
-    }
+    fitted::frame(ADDRESS, number, length)
 }
 
 #[test]
@@ -237,14 +213,14 @@ fn few_port_accesses_a_packet() {
 #[test]
 fn stuck_transmitter_is_reset() {
     let mut card = fit();
-    card.chip.borrow_mut().stuck = true;
+    card.chip.borrow_mut().wire.stuck = true;
     for number in 0..4 {
         card.nic.send(&frame(number, 1514)).unwrap();
     }
     let polls = (0..1_000_000).take_while(|_| !card.nic.can_send()).count();
     assert!((100_000..900_000).contains(&polls), "{polls}");
     assert!(card.nic.statistics().errors_out > 0);
-    card.chip.borrow_mut().stuck = false;
+    card.chip.borrow_mut().wire.stuck = false;
     card.nic.send(&frame(9, 300)).unwrap();
     card.bus.elapse(2_000);
     assert_eq!(card.depart(), Some(frame(9, 300)));

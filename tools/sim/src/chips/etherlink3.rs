@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::transmitter::Transmitter;
 use super::{Device, Station};
 
 const MANUFACTURER: u16 = 0x6D50;
@@ -55,7 +56,8 @@ pub struct EtherLink3 {
     transmitting: bool,
     incoming: Vec<u8>,
     queue: VecDeque<Vec<u8>>,
-    wire_us: u32,
+    /// What is on its way out.
+    pub wire: Transmitter,
     stack: VecDeque<u8>,
     /// What becomes of the next transmissions; nothing here: they succeed.
     pub failures: VecDeque<u8>,
@@ -65,8 +67,6 @@ pub struct EtherLink3 {
     pub dropped: usize,
     /// The coaxial transceiver was started.
     pub coax_started: bool,
-    /// Transmissions never end.
-    pub stuck: bool,
 }
 
 impl EtherLink3 {
@@ -105,13 +105,12 @@ impl EtherLink3 {
             transmitting: false,
             incoming: Vec::new(),
             queue: VecDeque::new(),
-            wire_us: 0,
+            wire: Transmitter::default(),
             stack: VecDeque::new(),
             failures: VecDeque::new(),
             sent: VecDeque::new(),
             dropped: 0,
             coax_started: false,
-            stuck: false,
         }
     }
 
@@ -301,11 +300,10 @@ impl EtherLink3 {
 
     fn begin(&mut self) {
         if self.transmitting
-            && self.wire_us == 0
+            && !self.wire.is_busy()
             && let Some(frame) = self.queue.front()
         {
-            // Preamble, frame, FCS, gap at 10 Mbit/s.
-            self.wire_us = (frame.len() as u32 + 8 + 4 + 12) * 8 / 10;
+            self.wire.begin(frame.len(), 10);
         }
     }
 
@@ -351,7 +349,8 @@ impl EtherLink3 {
                 self.queue.clear();
                 self.incoming.clear();
                 self.stack.clear();
-                (self.wire_us, self.transmitting) = (0, false);
+                self.wire.reset();
+                self.transmitting = false;
                 self.busy_us = 10;
             }
             13 => self.latch &= argument & 1 == 0,
@@ -434,13 +433,8 @@ impl Device for EtherLink3 {
     fn elapse(&mut self, us: u32) {
         self.busy_us = self.busy_us.saturating_sub(us);
         let mut left = us;
-        while self.wire_us > 0 && left > 0 && !self.stuck {
-            let spent = left.min(self.wire_us);
-            left -= spent;
-            self.wire_us -= spent;
-            if self.wire_us == 0 {
-                self.end();
-            }
+        while self.wire.elapse(&mut left) {
+            self.end();
         }
         self.settle();
     }

@@ -4,11 +4,13 @@ pub mod bus;
 pub mod cable;
 pub mod dp8390;
 pub mod etherlink3;
+pub mod fitted;
 pub mod ide;
 pub mod pci;
 pub mod pcnet;
 pub mod ram;
 pub mod rtl8139;
+pub mod transmitter;
 pub mod uart;
 
 pub use bus::{Device, PortBus};

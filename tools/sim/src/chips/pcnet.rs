@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::ram::Ram;
+use super::transmitter::Transmitter;
 use super::{Device, Station};
 
 const INIT: u16 = 0x0001;
@@ -106,11 +107,10 @@ pub struct Pcnet {
     receive: Option<Ring>,
     transmit: Option<Ring>,
     init_us: u32,
-    wire_us: u32,
+    /// What is on its way out.
+    pub wire: Transmitter,
     /// Error bits of the next frames to be sent (underflow 4000h, retries 0400h, ...); nothing: they succeed.
     pub failures: VecDeque<u16>,
-    /// Transmissions never end.
-    pub stuck: bool,
     /// Frames that went out.
     pub sent: VecDeque<Vec<u8>>,
     /// Frames that found no descriptor.
@@ -131,9 +131,8 @@ impl Pcnet {
             receive: None,
             transmit: None,
             init_us: 0,
-            wire_us: 0,
+            wire: Transmitter::default(),
             failures: VecDeque::new(),
-            stuck: false,
             sent: VecDeque::new(),
             missed: 0,
         };
@@ -185,7 +184,8 @@ impl Pcnet {
         self.csr[0] = STOP;
         (self.csr[88], self.csr[89]) =
             if self.is_pci() { (0x1003, 0x0262) } else { (0x3003, 0x0000) };
-        (self.init_us, self.wire_us) = (0, 0);
+        self.init_us = 0;
+        self.wire.reset();
     }
 
     fn has_the_bus(&self) -> bool {
@@ -229,7 +229,8 @@ impl Pcnet {
         if value & STOP != 0 {
             self.ask(false);
             self.csr[0] = STOP;
-            (self.init_us, self.wire_us) = (0, 0);
+            self.init_us = 0;
+            self.wire.reset();
             return;
         }
         if value & INIT != 0 {
@@ -259,14 +260,13 @@ impl Pcnet {
     }
 
     fn begin(&mut self) {
-        if self.csr[0] & TRANSMITTER_ON == 0 || self.wire_us > 0 {
+        if self.csr[0] & TRANSMITTER_ON == 0 || self.wire.is_busy() {
             return;
         }
         if let Some((descriptor, flags)) = self.outgoing() {
             assert_eq!(flags & (WHOLE | ERROR), WHOLE);
-            // Preamble, frame, FCS, gap at 10 Mbit/s.
-            let length = self.frame_at(descriptor, flags).len().max(60) as u32;
-            self.wire_us = (length + 8 + 4 + 12) * 8 / 10;
+            let length = self.frame_at(descriptor, flags).len().max(60);
+            self.wire.begin(length, 10);
         }
     }
 
@@ -379,13 +379,8 @@ impl Device for Pcnet {
             }
         }
         let mut left = us;
-        while self.wire_us > 0 && left > 0 && !self.stuck {
-            let spent = left.min(self.wire_us);
-            left -= spent;
-            self.wire_us -= spent;
-            if self.wire_us == 0 {
-                self.end();
-            }
+        while self.wire.elapse(&mut left) {
+            self.end();
         }
     }
 }

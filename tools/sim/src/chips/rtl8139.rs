@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::ram::Ram;
+use super::transmitter::Transmitter;
 use super::{Device, Station};
 
 const RESET: u8 = 0x10;
@@ -36,7 +37,8 @@ pub struct Rtl8139 {
     buffers: [u32; 4],
     /// Descriptors in the order in which they were given over.
     queue: VecDeque<usize>,
-    wire_us: u32,
+    /// What is on its way out.
+    pub wire: Transmitter,
     events: u16,
     mask: u16,
     receive_config: u32,
@@ -44,8 +46,6 @@ pub struct Rtl8139 {
     /// How many of the next frames are aborted after 16 collisions.
     pub aborts: usize,
     aborted: bool,
-    /// Transmissions never end.
-    pub stuck: bool,
     /// Frames that went out.
     pub sent: VecDeque<Vec<u8>>,
     /// Frames that found no room.
@@ -67,14 +67,13 @@ impl Rtl8139 {
             status: [OWN; 4],
             buffers: [0; 4],
             queue: VecDeque::new(),
-            wire_us: 0,
+            wire: Transmitter::default(),
             events: 0,
             mask: 0,
             receive_config: 0,
             missed: 0,
             aborts: 0,
             aborted: false,
-            stuck: false,
             sent: VecDeque::new(),
             dropped: 0,
         }
@@ -128,12 +127,11 @@ impl Rtl8139 {
     }
 
     fn begin(&mut self) {
-        if self.wire_us == 0
+        if !self.wire.is_busy()
             && !self.aborted
             && let Some(&descriptor) = self.queue.front()
         {
-            // At 100 Mbit/s.
-            self.wire_us = ((self.status[descriptor] & 0x1FFF) + 24) * 8 / 100;
+            self.wire.begin((self.status[descriptor] & 0x1FFF) as usize, 100);
         }
     }
 
@@ -156,7 +154,8 @@ impl Rtl8139 {
     }
 
     fn reset(&mut self) {
-        (self.write, self.read, self.wire_us, self.events, self.mask) = (0, 0, 0, 0, 0);
+        (self.write, self.read, self.events, self.mask) = (0, 0, 0, 0);
+        self.wire.reset();
         (self.command, self.receive_config, self.aborted) = (RESET, 0, false);
         self.status = [OWN; 4];
         self.queue.clear();
@@ -237,13 +236,8 @@ impl Device for Rtl8139 {
             }
         }
         let mut left = us;
-        while self.wire_us > 0 && left > 0 && !self.stuck {
-            let spent = left.min(self.wire_us);
-            left -= spent;
-            self.wire_us -= spent;
-            if self.wire_us == 0 {
-                self.end();
-            }
+        while self.wire.elapse(&mut left) {
+            self.end();
         }
     }
 }

@@ -13,15 +13,16 @@ use smoltcp::time::Instant;
 
 use super::nic::{Class, Nic};
 use super::packet::{self, ETHERNET_HEADER, Segment};
-use super::sender::{MSS, Sender};
+use super::sender::{DATA, MSS, Sender};
 use crate::memory::{Memory, OutOfMemory};
 
 /// What [`Nic::receive`] wants of its buffer.
 const FRAME: usize = 1536;
-/// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits.
+/// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits. A multiple
+/// of 4.
 const HELD: usize = 64;
 /// Headers of a segment without options in its Ethernet frame.
-const FRAME_HEADERS: usize = ETHERNET_HEADER + HEADERS;
+const FRAME_HEADERS: usize = DATA;
 /// Headers of a TCP segment's packet.
 const HEADERS: usize = 40;
 /// Segments that smoltcp hands over in one packet, at most: half of a large send buffer in two goes.
@@ -42,8 +43,8 @@ pub(super) struct NicDevice<'a> {
     /// The place of the fetched frame in `buffer`, and its length; 0: none.
     at: usize,
     fetched: usize,
-    /// A short frame that was held back, and its length.
-    held: ([u8; HELD], usize),
+    /// The place in `buffer` of a short frame that was held back, and its length; 0: none.
+    held: (usize, usize),
     /// Length of the run at the start of `buffer`: a segment, and the data of those that continue it; 0: none.
     run: usize,
     /// Of the run's last bytes and the headers of the frame that was fetched behind them those that are not
@@ -87,13 +88,13 @@ impl<'a> NicDevice<'a> {
         };
         Ok(NicDevice {
             // A run has as many segments as smoltcp sends at once.
-            buffer: buffer(FRAME + (segments - 1) * MSS)?,
+            buffer: buffer(FRAME + HELD.max((segments - 1) * MSS))?,
             sender: Sender::new(nic, buffer(FRAME.max(header + mtu))?, header, control),
             mtu,
             segments,
             at: 0,
             fetched: 0,
-            held: ([0; HELD], 0),
+            held: (0, 0),
             run: 0,
             other: [0; FRAME_HEADERS],
             overlaid: false,
@@ -114,33 +115,42 @@ impl<'a> NicDevice<'a> {
     }
 
     /// Takes the next frame from the card; `None` when there is none, or when the answer to an earlier one
-    /// still waits (Ethernet). Behind a run it comes so that its data is where the run ends, and its headers
-    /// are where the run's last bytes were.
+    /// still waits (Ethernet). It comes beside one that is held. Behind a run it comes so that its data is
+    /// where the run ends, and its headers are where the run's last bytes were.
     pub(super) fn fetch(&mut self) -> Option<&[u8]> {
         self.fetched = 0;
-        self.uncover();
         if !self.sender.flush() && self.medium == Medium::Ethernet {
             return None;
         }
-        self.at = self.run.saturating_sub(FRAME_HEADERS);
+        self.uncover();
+        self.at = match self.held {
+            (0, 1..) => HELD,
+            _ => self.run.saturating_sub(FRAME_HEADERS),
+        };
         if self.run > 0 {
             self.other = *self.buffer.get(self.at..)?.first_chunk()?;
             self.overlaid = true;
         }
-        self.fetched = self.sender.nic().receive(self.buffer.get_mut(self.at..)?)?;
-        self.buffer.get(self.at..self.at + self.fetched)
+        let place = self.buffer.get_mut(self.at..)?;
+        self.fetched = self.sender.nic().receive(place)?;
+        place.get(..self.fetched)
     }
 
     /// Puts the run's last bytes back, over headers that are not needed any more.
     fn uncover(&mut self) {
-        if core::mem::take(&mut self.overlaid) {
-            self.exchange();
+        if core::mem::take(&mut self.overlaid)
+            && let Some(place) =
+                self.buffer.get_mut(self.at..).and_then(|place| place.first_chunk_mut())
+        {
+            *place = self.other;
         }
     }
 
     fn exchange(&mut self) {
-        if let Some(place) = self.buffer.get_mut(self.at..self.at + FRAME_HEADERS) {
-            place.swap_with_slice(&mut self.other);
+        if let Some(place) =
+            self.buffer.get_mut(self.at..).and_then(|place| place.first_chunk_mut())
+        {
+            core::mem::swap(place, &mut self.other);
         }
     }
 
@@ -181,12 +191,8 @@ impl<'a> NicDevice<'a> {
 
     /// Holds the fetched frame back, in place of one that was held before.
     pub(super) fn hold(&mut self) {
-        let (frame, length) = (&mut self.held.0, self.fetched.min(HELD));
-        let fetched = self.buffer.get(self.at..self.at + length);
-        if let (Some(to), Some(from)) = (frame.get_mut(..length), fetched) {
-            to.copy_from_slice(from);
-        }
-        (self.held.1, self.fetched) = (length, 0);
+        self.held = (self.at, self.fetched);
+        self.fetched = 0;
     }
 
     /// Shows smoltcp the frame that was held back, instead of the fetched one, until
@@ -253,14 +259,18 @@ impl<'a> Device for NicDevice<'a> {
             Shown::Fetched => {
                 self.buffer.get(self.at..self.at + core::mem::take(&mut self.fetched))?
             }
-            Shown::Held => self.held.0.get(..core::mem::take(&mut self.held.1))?,
+            Shown::Held => {
+                let (at, length) = core::mem::take(&mut self.held);
+                self.buffer.get(at..at + length)?
+            }
             Shown::Run => self.buffer.get(..self.run)?,
         };
         (!frame.is_empty()).then_some((Received(frame), Room(&mut self.sender)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Room<'_, 'a>> {
-        self.is_ready().then_some(Room(&mut self.sender))
+        // Who has smoltcp send has asked the card; a packet that it cannot take yet waits.
+        self.sender.is_free().then_some(Room(&mut self.sender))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

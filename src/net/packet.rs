@@ -6,7 +6,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::checksum;
+use super::checksum::{self, HEADER};
 use super::nic::Class;
 
 /// Bytes of an Ethernet header.
@@ -140,17 +140,18 @@ pub fn classify(frame: &[u8], own: &Identity) -> Result<Packet, Reject> {
     if own.class == Class::Slip {
         return ipv4(frame, own, true);
     }
-    let destination: [u8; 6] = at(frame, 0)?;
+    let (header, payload) =
+        frame.split_first_chunk::<ETHERNET_HEADER>().ok_or(Reject::Malformed)?;
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, kind @ ..] = *header;
+    let (destination, source) = ([d0, d1, d2, d3, d4, d5], [s0, s1, s2, s3, s4, s5]);
     let unicast = destination == own.station;
     if !unicast && destination != [0xff; 6] {
         return Err(Reject::NotForUs);
     }
-    let source: [u8; 6] = at(frame, 6)?;
     if source[0] & 1 != 0 || source == own.station {
         return Err(Reject::Spoofed);
     }
-    let payload = frame.get(ETHERNET_HEADER..).ok_or(Reject::Malformed)?;
-    match at(frame, 12)? {
+    match kind {
         [0x08, 0x00] => ipv4(payload, own, unicast),
         [0x08, 0x06] => arp(payload, own, source),
         _ => Err(Reject::NotForUs),
@@ -191,40 +192,43 @@ fn possible_sender(source: Ipv4Addr, own: &Identity) -> bool {
 
 /// An IPv4 packet (RFC 791); `unicast` says whether its frame was sent to our station alone.
 fn ipv4(packet: &[u8], own: &Identity, unicast: bool) -> Result<Packet, Reject> {
-    let first = at::<1>(packet, 0)?[0];
-    let header = usize::from(first & 15) * 4;
-    let total = usize::from(u16::from_be_bytes(at(packet, 2)?));
-    if first >> 4 != 4 || header < 20 || total < header || total > packet.len() {
-        return Err(Reject::Malformed);
-    }
-    let fragment = u16::from_be_bytes(at(packet, 6)?);
-    if fragment & 0x3fff != 0 {
-        return Err(Reject::Malformed);
-    }
-    let (source, destination) = (Ipv4Addr::from(at(packet, 12)?), Ipv4Addr::from(at(packet, 16)?));
+    let (fixed, rest) = packet.split_first_chunk::<HEADER>().ok_or(Reject::Malformed)?;
+    let [first, _, t0, t1, _, _, f0, f1, _, protocol, _, _, source @ .., d0, d1, d2, d3] = *fixed;
+    let total = usize::from(u16::from_be_bytes([t0, t1]));
+    let options = (usize::from(first & 15) * 4).wrapping_sub(HEADER);
+    // A header of less than 20 bytes has too many options to fit.
+    let payload = total
+        .checked_sub(HEADER)
+        .and_then(|behind| rest.get(..behind)?.split_at_checked(options))
+        .filter(|_| first >> 4 == 4 && u16::from_be_bytes([f0, f1]) & 0x3fff == 0);
+    let (options, payload) = payload.ok_or(Reject::Malformed)?;
+    let (source, destination) = (Ipv4Addr::from(source), Ipv4Addr::from([d0, d1, d2, d3]));
     if !possible_sender(source, own) {
         return Err(Reject::Spoofed);
     }
-    if checksum::fold(checksum::add(0, packet.get(..header).ok_or(Reject::Malformed)?)) != 0xffff {
+    let mut sum = checksum::add_header(0, fixed);
+    if !options.is_empty() {
+        sum = checksum::add(sum, options);
+    }
+    if checksum::fold(sum) != 0xffff {
         return Err(Reject::Checksum);
     }
-    let payload = packet.get(header..total).ok_or(Reject::Malformed)?;
     let ours = unicast && Some(destination) == own.address;
-    match at::<1>(packet, 9)? {
-        [6] if ours => tcp(payload, source, destination).map(|mut segment| {
-            segment.plain &= header == 20;
+    match protocol {
+        6 if ours => tcp(payload, source, destination).map(|mut segment| {
+            segment.plain &= options.is_empty();
             Packet::Tcp(segment)
         }),
-        [1] if ours && payload.len() >= 8 && payload.first() == Some(&8) => Ok(Packet::Ping),
-        [17] if own.dhcp && at(payload, 0)? == [0, 67, 0, 68] => Ok(Packet::Dhcp),
+        1 if ours && payload.len() >= 8 && payload.first() == Some(&8) => Ok(Packet::Ping),
+        17 if own.dhcp && at(payload, 0)? == [0, 67, 0, 68] => Ok(Packet::Dhcp),
         _ => Err(Reject::NotForUs),
     }
 }
 
 /// A TCP segment (RFC 9293 section 3.1).
 fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Segment, Reject> {
-    let header: [u8; 20] = at(segment, 0)?;
-    let length = usize::from(header[12] >> 4) * 4;
+    let (header, rest) = segment.split_first_chunk::<HEADER>().ok_or(Reject::Malformed)?;
+    let payload = rest.len().wrapping_sub((usize::from(header[12] >> 4) * 4).wrapping_sub(HEADER));
     let parsed = Segment {
         source,
         source_port: u16::from_be_bytes([header[0], header[1]]),
@@ -233,21 +237,22 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Segmen
         window: u16::from_be_bytes([header[14], header[15]]),
         acknowledges: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        plain: length == 20,
+        plain: payload == rest.len(),
         // An IP packet has at most 65535 bytes.
-        payload: segment.len().saturating_sub(length) as u16,
+        payload: payload as u16,
     };
-    if length < 20 || length > segment.len() || parsed.source_port == 0 || parsed.port == 0 {
+    // More than there is: a header that is longer than the segment, or shorter than 20 bytes.
+    if payload > rest.len() || parsed.source_port == 0 || parsed.port == 0 {
         return Err(Reject::Malformed);
     }
     // One of SYN, FIN and RST at most, and at least one of SYN, ACK and RST, in every legal segment.
     let kind = parsed.flags & (Segment::SYN | Segment::FIN | Segment::RST);
-    if !matches!(kind, 0 | Segment::SYN | Segment::FIN | Segment::RST)
+    if kind & kind.wrapping_sub(1) != 0
         || parsed.flags & (Segment::SYN | Segment::ACK | Segment::RST) == 0
     {
         return Err(Reject::Malformed);
     }
-    if checksum::tcp(source.octets(), destination.octets(), segment) != 0xffff {
+    if checksum::tcp(source.octets(), destination.octets(), header, rest) != 0xffff {
         return Err(Reject::Checksum);
     }
     Ok(parsed)
@@ -293,6 +298,14 @@ mod tests {
         dhcp: false,
     };
 
+    /// Puts the right checksum into a frame of a TCP segment from 10.0.0.10.
+    fn sum_tcp(frame: &mut [u8]) {
+        frame[50..52].fill(0);
+        let (header, rest) = frame[34..].split_first_chunk().expect("20 bytes");
+        let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], header, rest);
+        frame[50..52].copy_from_slice(&sum.to_le_bytes());
+    }
+
     /// A SYN of 10.0.0.10:4000 to port 21, with four bytes of options.
     fn syn() -> Vec<u8> {
         let mut frame = std::vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0];
@@ -301,8 +314,7 @@ mod tests {
         frame.extend([2, 4, 5, 0xb4]);
         let sum = !checksum::fold(checksum::add(0, &frame[14..34]));
         frame[24..26].copy_from_slice(&sum.to_le_bytes());
-        let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], &frame[34..]);
-        frame[50..52].copy_from_slice(&sum.to_le_bytes());
+        sum_tcp(&mut frame);
         frame
     }
 
@@ -389,9 +401,7 @@ mod tests {
         for flags in 0..=63u8 {
             let mut frame = syn();
             frame[47] = flags;
-            frame[50..52].fill(0);
-            let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], &frame[34..]);
-            frame[50..52].copy_from_slice(&sum.to_le_bytes());
+            sum_tcp(&mut frame);
             let legal = (flags & 7).count_ones() <= 1 && flags & 0x16 != 0;
             assert_eq!(classify(&frame, &OWN).is_ok(), legal, "{flags:#x}");
         }

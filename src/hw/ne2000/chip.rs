@@ -145,7 +145,18 @@ impl<P: Ports> Chip<P> {
     /// Reads the card's memory from `address` on; at the end of the ring the chip itself goes on at
     /// its start. `buffer` holds up to 1536 bytes.
     pub fn read_memory(&mut self, address: u16, buffer: &mut [u8]) {
-        self.start_remote(address, buffer.len(), CR_READ);
+        self.begin_read(address, buffer.len());
+        self.read(buffer);
+    }
+
+    /// Begins a remote read of `count` bytes, all of which are to be taken with [`Chip::read`], in pieces of a
+    /// multiple of 4.
+    pub fn begin_read(&mut self, address: u16, count: usize) {
+        self.start_remote(address, count, CR_READ);
+    }
+
+    /// Takes the next bytes of a remote read.
+    pub fn read(&mut self, buffer: &mut [u8]) {
         let port = self.base.wrapping_add(DATA);
         match self.width {
             Width::Byte => {
@@ -158,7 +169,9 @@ impl<P: Ports> Chip<P> {
             Width::Dword => {
                 let (whole, rest) = buffer.split_at_mut(buffer.len() & !3);
                 self.ports.read_dwords(port, whole);
-                self.ports.read_words(port, rest);
+                if !rest.is_empty() {
+                    self.ports.read_words(port, rest);
+                }
             }
         }
     }
@@ -192,7 +205,9 @@ impl<P: Ports> Chip<P> {
             Width::Dword => {
                 let (whole, rest) = data.split_at(data.len() & !3);
                 self.ports.write_dwords(port, whole);
-                self.ports.write_words(port, rest);
+                if !rest.is_empty() {
+                    self.ports.write_words(port, rest);
+                }
             }
         }
         let done = (0..REMOTE_POLLS).any(|_| self.get(INTERRUPTS) & ISR_REMOTE_DONE != 0);

@@ -51,7 +51,7 @@ pub struct Ne2000<P> {
     sending: Option<transmit::Loaded>,
     /// A frame in the other transmit buffer, sent next.
     waiting: Option<transmit::Loaded>,
-    /// Which transmit buffer is filled next.
+    /// First page of the transmit buffer that is filled next, counted from `memory`.
     buffer: u8,
     /// Polls since `sending` began.
     polls: u32,

@@ -14,15 +14,20 @@ pub(super) const EVENTS: u8 = chip::ISR_RECEIVED
 const RSR_INTACT: u8 = 0x01;
 /// Bytes of the header that the chip puts before a frame: status, next page, count.
 const HEADER: u16 = 4;
+/// Bytes of the shortest frame, which are read together with the header.
+const SHORT: usize = 60;
 /// Bytes that the count has more than the frame that is handed over (the FCS).
 const FCS: u16 = 4;
 /// Counts that a frame can have: a bare header to a full frame with a VLAN tag.
 const COUNTS: core::ops::RangeInclusive<u16> = 14 + FCS..=1518 + FCS;
 
 impl<P: Ports> Ne2000<P> {
-    /// The next frame, as [`crate::net::nic::Nic::receive`] wants it.
+    /// The next frame, as [`crate::net::nic::Nic::receive`] wants it. The chip is asked when all frames that
+    /// it was known to hold are taken.
     pub(super) fn take(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        self.poll_events();
+        if self.next == self.current {
+            self.poll_events();
+        }
         while self.next != self.current {
             let taken = self.take_frame(buffer);
             if taken.is_some() {
@@ -103,9 +108,12 @@ impl<P: Ports> Ne2000<P> {
 
     /// Reads the frame at `next`; `None` when it was dropped.
     fn take_frame(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        let page = self.next;
+        let address = u16::from(self.next) << 8;
+        let (start, rest) = buffer.split_at_mut_checked(SHORT).unwrap_or_default();
         let mut header = [0; HEADER as usize];
-        self.chip.read_memory(u16::from(page) << 8, &mut header);
+        self.chip.begin_read(address, header.len() + SHORT);
+        self.chip.read(&mut header);
+        self.chip.read(start);
         let [status, following, low, high] = header;
         let count = u16::from_le_bytes([low, high]);
         if !self.is_consistent(status, following, count) {
@@ -113,18 +121,23 @@ impl<P: Ports> Ne2000<P> {
             return None;
         }
         let length = usize::from(count - FCS);
-        let taken = buffer.get_mut(..length).map(|frame| {
-            self.chip.read_memory((u16::from(page) << 8) + HEADER, frame);
-            length
-        });
+        let fits = if length <= SHORT {
+            true
+        } else if let Some(rest) = rest.get_mut(..length - SHORT) {
+            self.chip.read_memory(address + HEADER + SHORT as u16, rest);
+            true
+        } else {
+            false
+        };
         self.next = following;
         let boundary = if following == self.start { self.stop - 1 } else { following - 1 };
         self.chip.set(chip::BOUNDARY, boundary);
-        match taken {
-            Some(length) => self.statistics.count_in(length),
-            None => self.statistics.count_lost(1),
+        if fits {
+            self.statistics.count_in(length);
+        } else {
+            self.statistics.count_lost(1);
         }
-        taken
+        fits.then_some(length)
     }
 
     /// Whether a header at `next` can be true: an intact frame of a possible length, whose pages
@@ -139,14 +152,14 @@ impl<P: Ports> Ne2000<P> {
         }
         let pages = self.distance(following);
         let (least, most) = ((count >> 8) + 1, (count + HEADER).div_ceil(256));
-        (pages == least || pages == most) && pages <= self.distance(self.current)
+        (u16::from(pages) == least || u16::from(pages) == most)
+            && pages <= self.distance(self.current)
     }
 
     /// Pages from `next` on to `page`, around the ring.
-    fn distance(&self, page: u8) -> u16 {
-        let ring = u16::from(self.stop - self.start);
-        let distance = u16::from(page) + ring - u16::from(self.next);
-        if distance >= ring { distance - ring } else { distance }
+    fn distance(&self, page: u8) -> u8 {
+        let ring = if page < self.next { self.stop - self.start } else { 0 };
+        page.wrapping_sub(self.next).wrapping_add(ring)
     }
 
     /// Ring or header make no sense: everything in the ring is given up.

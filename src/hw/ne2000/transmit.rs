@@ -23,15 +23,15 @@ pub(super) struct Loaded {
 }
 
 impl<P: Ports> Ne2000<P> {
-    /// How many transmit buffers lie before the ring.
-    fn buffers(&self) -> u8 {
-        (self.start - self.memory) / TRANSMIT_PAGES
+    /// Whether two transmit buffers lie before the ring, not one.
+    fn has_two_buffers(&self) -> bool {
+        self.start - self.memory > TRANSMIT_PAGES
     }
 
     /// Whether a transmit buffer is free and the chip on the air.
     pub(super) fn has_room(&self) -> bool {
-        let loaded = u8::from(self.sending.is_some()) + u8::from(self.waiting.is_some());
-        self.recovery.is_none() && loaded < self.buffers()
+        self.recovery.is_none()
+            && (self.sending.is_none() || self.waiting.is_none() && self.has_two_buffers())
     }
 
     pub(super) fn transmit(&mut self, frame: &[u8]) -> Result<(), SendError> {
@@ -44,7 +44,7 @@ impl<P: Ports> Ne2000<P> {
                 return Err(SendError::Busy);
             }
         }
-        let page = self.memory + self.buffer * TRANSMIT_PAGES;
+        let page = self.memory + self.buffer;
         let address = u16::from(page) << 8;
         let written = if frame.len() < MINIMUM {
             let mut padded = [0; MINIMUM];
@@ -59,7 +59,9 @@ impl<P: Ports> Ne2000<P> {
             return Err(SendError::Failed);
         }
         let loaded = Loaded { page, length: frame.len().max(MINIMUM) as u16 };
-        self.buffer = (self.buffer + 1) % self.buffers();
+        if self.has_two_buffers() {
+            self.buffer = TRANSMIT_PAGES - self.buffer;
+        }
         if self.sending.is_some() {
             self.waiting = Some(loaded);
         } else {

@@ -166,9 +166,17 @@ impl<'a> Slot<'a> {
         }
     }
 
+    /// Whether all that is queued has been sent, the last of it up to the sequence number `end`.
+    fn is_sent(&self, end: u32) -> bool {
+        self.acknowledged.0.wrapping_add(self.socket().send_queue() as u32) == end
+    }
+
     /// Follows what the last packets and the clock did.
     fn settle(&mut self, now: Millis) {
         let socket = self.socket();
+        if socket.state() == State::Established && self.linger.is_none() {
+            return;
+        }
         let unsent_reset = self.ours == Ours::Abort && socket.remote_endpoint().is_some();
         let patience = match socket.state() {
             State::SynReceived if self.ours == Ours::Listen => Some(HALF_OPEN),
@@ -302,16 +310,7 @@ impl<'a> DataPool<'a> {
             // A SYN with the numbers of a connection in TIME-WAIT is for whoever listens now.
             let over = segment.opens() && slot.state() == DataState::Idle;
             if slot.peer() == Some(from) && !over {
-                self.dirty |= bit(index);
-                self.news |= bit(index);
-                if segment.payload > 0 && !slot.uploads {
-                    slot.uploads = true;
-                    self.uploads += 1;
-                }
-                let stalled = segment.window == 0 && !segment.resets();
-                let timeout = if stalled { TIMEOUT_STALLED } else { TIMEOUT };
-                slot.socket_mut().set_timeout(Some(Duration::from_secs(timeout)));
-                slot.count_repetition(segment);
+                self.follow(index, segment);
                 return Route::Slot(index);
             }
             if slot.ours == Ours::Listen {
@@ -339,6 +338,21 @@ impl<'a> DataPool<'a> {
         }
     }
 
+    /// Notes what `segment` says, which is of a slot's connection.
+    pub(super) fn follow(&mut self, index: usize, segment: &Segment) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        self.dirty |= bit(index);
+        self.news |= bit(index);
+        if segment.payload > 0 && !slot.uploads {
+            slot.uploads = true;
+            self.uploads += 1;
+        }
+        let stalled = segment.window == 0 && !segment.resets();
+        let timeout = if stalled { TIMEOUT_STALLED } else { TIMEOUT };
+        slot.socket_mut().set_timeout(Some(Duration::from_secs(timeout)));
+        slot.count_repetition(segment);
+    }
+
     /// The socket set of a slot.
     pub(super) fn set(&mut self, index: usize) -> Option<&mut SocketSet<'a>> {
         self.slots.get_mut(index).map(|slot| &mut slot.set)
@@ -360,14 +374,15 @@ impl<'a> DataPool<'a> {
     }
 
     /// Sends what there is, one packet of each socket in turn, at most `burst` packets. `send` sends one
-    /// packet from a set and says whether there was one; `None` when the card takes no more. With `all`
-    /// also sockets are asked that nothing happened to: their timers may be due.
+    /// packet from a set and says at which sequence number its data ends, or that there was none; it says
+    /// nothing when the card takes no more. With `all` also sockets are asked that nothing happened to:
+    /// their timers may be due.
     pub(super) fn egress(
         &mut self,
         now: Millis,
         all: bool,
         burst: usize,
-        send: &mut dyn FnMut(&mut SocketSet<'a>) -> Option<bool>,
+        send: &mut dyn FnMut(&mut SocketSet<'a>) -> Option<Option<u32>>,
     ) {
         self.now = now;
         if all {
@@ -386,15 +401,17 @@ impl<'a> DataPool<'a> {
             }
             let Some(sent) = send(&mut slot.set) else { return };
             self.first = index + 1;
-            if sent {
+            if let Some(end) = sent {
                 left -= 1;
                 // What was sent may have been the end of the connection.
                 if slot.socket().state() != State::Established {
                     self.news |= bit(index);
                 }
-            } else {
-                self.dirty &= !bit(index);
+                if !slot.is_sent(end) {
+                    continue;
+                }
             }
+            self.dirty &= !bit(index);
         }
     }
 

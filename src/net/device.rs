@@ -12,8 +12,8 @@ use smoltcp::phy::{
 use smoltcp::time::Instant;
 
 use super::nic::{Class, Nic};
-use super::packet::{self, ETHERNET_HEADER, Segment};
-use super::sender::{DATA, MSS, Sender};
+use super::packet::{self, ETHERNET_HEADER, HEADERS, Segment};
+use super::sender::{MSS, Sender};
 use crate::memory::{Memory, OutOfMemory};
 
 /// What [`Nic::receive`] wants of its buffer.
@@ -21,10 +21,6 @@ const FRAME: usize = 1536;
 /// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits. A multiple
 /// of 4.
 const HELD: usize = 64;
-/// Headers of a segment without options in its Ethernet frame.
-const FRAME_HEADERS: usize = DATA;
-/// Headers of a TCP segment's packet.
-const HEADERS: usize = 40;
 /// Segments that smoltcp hands over in one packet, at most: half of a large send buffer in two goes.
 const MOST_SEGMENTS: usize = 3;
 
@@ -49,7 +45,7 @@ pub(super) struct NicDevice<'a> {
     run: usize,
     /// Of the run's last bytes and the headers of the frame that was fetched behind them those that are not
     /// in `buffer`; only while that is `overlaid` by the headers.
-    other: [u8; FRAME_HEADERS],
+    other: [u8; HEADERS],
     overlaid: bool,
     shown: Shown,
     medium: Medium,
@@ -76,7 +72,7 @@ impl<'a> NicDevice<'a> {
             Class::Slip => (Medium::Ip, 0),
         };
         let mtu = usize::from(mtu.min(info.mtu).clamp(576, 1500));
-        let full = info.class == Class::Ethernet && mtu == HEADERS + MSS;
+        let full = info.class == Class::Ethernet && mtu + ETHERNET_HEADER == HEADERS + MSS;
         let segments = if full { piece.div_ceil(MSS).clamp(1, MOST_SEGMENTS) } else { 1 };
         let mtu = mtu + (segments - 1) * MSS;
         let mut buffer = |size: usize| -> Result<&'a mut [u8], OutOfMemory> {
@@ -96,7 +92,7 @@ impl<'a> NicDevice<'a> {
             fetched: 0,
             held: (0, 0),
             run: 0,
-            other: [0; FRAME_HEADERS],
+            other: [0; HEADERS],
             overlaid: false,
             shown: Shown::Fetched,
             medium,
@@ -125,7 +121,7 @@ impl<'a> NicDevice<'a> {
         self.uncover();
         self.at = match self.held {
             (0, 1..) => HELD,
-            _ => self.run.saturating_sub(FRAME_HEADERS),
+            _ => self.run.saturating_sub(HEADERS),
         };
         if self.run > 0 {
             self.other = *self.buffer.get(self.at..)?.first_chunk()?;
@@ -134,6 +130,11 @@ impl<'a> NicDevice<'a> {
         let place = self.buffer.get_mut(self.at..)?;
         self.fetched = self.sender.nic().receive(place)?;
         place.get(..self.fetched)
+    }
+
+    /// The headers of the fetched frame, as long as it is that of a segment without options on Ethernet.
+    pub(super) fn headers(&self) -> Option<&[u8; HEADERS]> {
+        self.buffer.get(self.at..)?.first_chunk()
     }
 
     /// Puts the run's last bytes back, over headers that are not needed any more.
@@ -159,7 +160,7 @@ impl<'a> NicDevice<'a> {
         if self.segments == 1 || self.at != 0 {
             return false;
         }
-        self.run = FRAME_HEADERS + usize::from(segment.payload);
+        self.run = HEADERS + usize::from(segment.payload);
         self.fetched = 0;
         true
     }
@@ -170,7 +171,7 @@ impl<'a> NicDevice<'a> {
         self.run += usize::from(segment.payload);
         self.fetched = 0;
         let total = (self.run - ETHERNET_HEADER) as u16;
-        if let Some(frame) = self.buffer.first_chunk_mut::<FRAME_HEADERS>() {
+        if let Some(frame) = self.buffer.first_chunk_mut::<HEADERS>() {
             [frame[16], frame[17]] = total.to_be_bytes();
             let acknowledges = segment.acknowledges.to_be_bytes();
             frame[42..46].copy_from_slice(&acknowledges);
@@ -181,7 +182,7 @@ impl<'a> NicDevice<'a> {
 
     /// Whether another frame fits behind the run.
     pub(super) fn has_room_behind(&self) -> bool {
-        self.run - FRAME_HEADERS + FRAME <= self.buffer.len()
+        self.run - HEADERS + FRAME <= self.buffer.len()
     }
 
     /// Whether the fetched frame is short enough for [`NicDevice::hold`].
@@ -195,14 +196,13 @@ impl<'a> NicDevice<'a> {
         self.fetched = 0;
     }
 
-    /// Shows smoltcp the frame that was held back, instead of the fetched one, until
+    /// Shows smoltcp the run, or the frame that was held back, instead of the fetched one, until
     /// [`NicDevice::show_fetched`].
     pub(super) fn show_held(&mut self) {
-        self.shown = Shown::Held;
-    }
-
-    /// Shows smoltcp the run, instead of the fetched frame, until [`NicDevice::show_fetched`].
-    pub(super) fn show_run(&mut self) {
+        if self.run == 0 {
+            self.shown = Shown::Held;
+            return;
+        }
         if self.overlaid {
             self.exchange();
         }
@@ -236,6 +236,11 @@ impl<'a> NicDevice<'a> {
     pub(super) fn share_ring(&mut self, uploads: usize) {
         let frames = self.burst.checked_div(uploads).unwrap_or(self.burst).max(1);
         self.sender.announce(u16::try_from(frames * MSS).unwrap_or(u16::MAX));
+    }
+
+    /// The sequence number at which the data of the last TCP packet ends.
+    pub(super) fn last_sent(&self) -> u32 {
+        self.sender.last_sent()
     }
 
     /// Frames sent since the last call.

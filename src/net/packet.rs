@@ -92,18 +92,23 @@ impl Segment {
         self.plain && self.payload > 0 && self.flags & !Self::PSH == Self::ACK
     }
 
-    /// Whether it is plain data and goes on where `other` ends, a whole number of double words behind its
-    /// start.
+    /// Whether it is plain data and goes on where the data of `other` ends, a whole number of double words
+    /// behind its start.
     pub fn continues(&self, other: &Segment) -> bool {
         (self.source, self.source_port, self.port) == (other.source, other.source_port, other.port)
             && self.is_plain_data()
+            && other.payload > 0
             && other.payload.is_multiple_of(4)
             && self.sequence == other.sequence.wrapping_add(other.payload.into())
     }
 
-    /// Whether it acknowledges more than `other`, of the same connection (RFC 9293 section 3.4).
-    pub fn is_ahead_of(&self, other: &Segment) -> bool {
-        (self.source, self.source_port, self.port) == (other.source, other.source_port, other.port)
+    /// Whether it is nothing but an acknowledgement of more than `other`, which is nothing else either, of the
+    /// same connection (RFC 9293 section 3.4).
+    pub fn supersedes(&self, other: &Segment) -> bool {
+        self.only_acknowledges()
+            && other.payload == 0
+            && (self.source, self.source_port, self.port)
+                == (other.source, other.source_port, other.port)
             && self.acknowledges.wrapping_sub(other.acknowledges) as i32 > 0
     }
 
@@ -156,6 +161,47 @@ pub fn classify(frame: &[u8], own: &Identity) -> Result<Packet, Reject> {
         [0x08, 0x06] => arp(payload, own, source),
         _ => Err(Reject::NotForUs),
     }
+}
+
+/// Bytes of the headers of a TCP segment without options in its Ethernet frame.
+pub const HEADERS: usize = ETHERNET_HEADER + HEADER + HEADER;
+
+/// Looks at `frame` as [`classify`] does, where it is data or an acknowledgement of the connection that the
+/// segment `last` is of, whose frame began with `headers`: all that those two have in common was looked at
+/// then. `None` where it is anything else, or damaged.
+pub fn follow(frame: &[u8], headers: &[u8; HEADERS], last: &Segment) -> Option<Segment> {
+    const PLAIN: u8 = 0x50;
+    let (own, rest) = frame.split_first_chunk::<HEADERS>()?;
+    let word = |bytes: &[u8; HEADERS], at: usize| {
+        u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    };
+    let other = |at: usize| word(own, at) ^ word(headers, at);
+    // Stations, type, version and service; fragment, time to live and protocol; addresses and ports.
+    let others = other(0) | other(4) | other(8) | other(12) | other(20);
+    let [.., t0, t1] = word(own, 14).to_ne_bytes();
+    let total = usize::from(u16::from_be_bytes([t0, t1]));
+    let payload = rest.get(..total.checked_sub(HEADER + HEADER)?)?;
+    let (ip, tcp) = own.get(ETHERNET_HEADER..)?.split_first_chunk::<HEADER>()?;
+    let tcp = tcp.first_chunk::<HEADER>()?;
+    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
+    if others | other(26) | other(30) | other(34) != 0
+        || ip[0] != 0x45
+        || tcp[12] != PLAIN
+        || tcp[13] & !Segment::PSH != Segment::ACK
+        || checksum::fold(checksum::add_header(0, ip)) != 0xffff
+        || checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], tcp, payload) != 0xffff
+    {
+        return None;
+    }
+    Some(Segment {
+        flags: tcp[13],
+        window: u16::from_be_bytes([tcp[14], tcp[15]]),
+        acknowledges: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
+        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+        payload: payload.len() as u16,
+        plain: true,
+        ..*last
+    })
 }
 
 /// ARP for Ethernet and IPv4 (RFC 826).
@@ -352,10 +398,10 @@ mod tests {
             payload: 0,
             plain: true,
         };
-        assert!(at(5).only_acknowledges() && at(5).is_ahead_of(&at(4)));
-        assert!(at(3).is_ahead_of(&at(u32::MAX - 3)));
-        assert!(!at(5).is_ahead_of(&at(5)) && !at(4).is_ahead_of(&at(5)));
-        assert!(!at(5).is_ahead_of(&Segment { port: 2049, ..at(4) }));
+        assert!(at(5).only_acknowledges() && at(5).supersedes(&at(4)));
+        assert!(at(3).supersedes(&at(u32::MAX - 3)));
+        assert!(!at(5).supersedes(&at(5)) && !at(4).supersedes(&at(5)));
+        assert!(!at(5).supersedes(&Segment { port: 2049, ..at(4) }));
         assert!(!Segment { payload: 1, ..at(5) }.only_acknowledges());
         assert!(!Segment { flags: Segment::ACK | Segment::FIN, ..at(5) }.only_acknowledges());
     }

@@ -9,13 +9,12 @@ use core::ops::Range;
 
 use super::checksum::{self, HEADER};
 use super::nic::{Nic, SendError};
-use super::packet::{ETHERNET_HEADER, maximum_segment_size};
+use super::packet::{ETHERNET_HEADER, HEADERS, maximum_segment_size};
 
 /// Where the frame of a segment without options on Ethernet has the IPv4 header (RFC 791) and the TCP header
-/// (RFC 9293) that smoltcp made, and where its data begins.
+/// (RFC 9293) that smoltcp made; its data begins behind the [`HEADERS`].
 const IP: usize = ETHERNET_HEADER;
 const TCP: usize = IP + HEADER;
-pub(super) const DATA: usize = TCP + HEADER;
 /// Offset of a TCP header's flags.
 const FLAGS: usize = 13;
 /// PSH and FIN: of a packet's last segment alone.
@@ -34,6 +33,8 @@ pub(super) struct Sender<'a> {
     rest: usize,
     last_flags: u8,
     sent: usize,
+    /// Sequence number behind the data of the last packet.
+    end: u32,
     /// Bytes of the medium's header.
     header: usize,
     /// The port of the control connections, whose windows are left alone.
@@ -58,6 +59,7 @@ impl<'a> Sender<'a> {
             rest: 0,
             last_flags: 0,
             sent: 0,
+            end: 0,
             header,
             control,
             window: u16::MAX,
@@ -89,6 +91,11 @@ impl<'a> Sender<'a> {
         core::mem::take(&mut self.sent)
     }
 
+    /// The sequence number at which the data of the last TCP packet ends.
+    pub(super) fn last_sent(&self) -> u32 {
+        self.end
+    }
+
     /// Where a frame of `length` bytes is to be put.
     pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
         self.buffer.get_mut(..length).unwrap_or_default()
@@ -100,75 +107,85 @@ impl<'a> Sender<'a> {
     }
 
     /// Moves waiting frames on; whether the buffer is free then.
+    #[inline]
     pub(super) fn flush(&mut self) -> bool {
-        while !self.is_free() {
+        self.is_free() || self.send()
+    }
+
+    fn send(&mut self) -> bool {
+        loop {
             let frame = self.buffer.get(self.waiting.clone()).unwrap_or_default();
             // A frame that the card refuses for good is TCP's to send again.
             if self.nic.send(frame) == Err(SendError::Busy) {
                 return false;
             }
             self.sent += 1;
-            self.next_segment();
+            if self.next_segment().is_none() {
+                self.waiting = 0..0;
+                return true;
+            }
         }
-        true
     }
 
     /// Sends the packet in the first `length` bytes, in segments if it is too long for one.
     pub(super) fn dispatch(&mut self, length: usize) {
         self.waiting = 0..length;
-        self.rest = length.saturating_sub(self.header + HEADER + HEADER + MSS);
+        let headers = self.header + HEADER + HEADER;
+        if let Some(tcp) = self.buffer.get(self.header + HEADER..headers)
+            && let Some(sequence) = tcp.get(4..).and_then(|tcp| tcp.first_chunk())
+        {
+            // A FIN goes with the last data, or behind all of it.
+            self.end =
+                u32::from_be_bytes(*sequence).wrapping_add(length.saturating_sub(headers) as u32);
+        }
+        self.rest = length.saturating_sub(headers + MSS);
         if self.rest > 0 && self.cut().is_none() {
             // Not as smoltcp makes it.
             (self.waiting, self.rest) = (0..0, 0);
         }
         self.complete();
-        self.flush();
+        if !self.is_free() {
+            self.send();
+        }
     }
 
     /// Makes the first segment of the packet. Only on Ethernet packets are too long.
     fn cut(&mut self) -> Option<()> {
-        let headers = self.buffer.first_chunk_mut::<DATA>()?;
+        let headers = self.buffer.first_chunk_mut::<HEADERS>()?;
         if headers[TCP + 12] >> 4 != 5 {
             return None;
         }
         self.last_flags = headers[TCP + FLAGS] & LAST;
         headers[TCP + FLAGS] &= !LAST;
         set_length(headers, MSS);
-        self.waiting = 0..DATA + MSS;
+        self.waiting = 0..HEADERS + MSS;
         Some(())
     }
 
     /// Makes the next segment behind the one that was sent, if there is one.
-    fn next_segment(&mut self) {
-        let Range { start, end } = core::mem::replace(&mut self.waiting, 0..0);
+    fn next_segment(&mut self) -> Option<()> {
         let size = self.rest.min(MSS);
         if size == 0 {
-            return;
+            return None;
         }
         self.rest -= size;
-        let Some(mut headers) =
-            self.buffer.get(start..).and_then(|frame| frame.first_chunk::<DATA>()).copied()
-        else {
-            return;
-        };
-        set_length(&mut headers, size);
+        let Range { start, end } = self.waiting;
+        let sent = self.buffer.get_mut(start..end)?;
+        let last = sent.len().checked_sub(HEADERS)?;
+        sent.copy_within(..HEADERS, last);
+        let headers = sent.last_chunk_mut::<HEADERS>()?;
+        set_length(headers, size);
         let number = u16::from_be_bytes([headers[IP + 4], headers[IP + 5]]).wrapping_add(1);
         [headers[IP + 4], headers[IP + 5]] = number.to_be_bytes();
-        if let Some(sequence) = headers[TCP + 4..].first_chunk_mut() {
-            // The segment that was sent was a full one.
-            *sequence = u32::from_be_bytes(*sequence).wrapping_add(MSS as u32).to_be_bytes();
-        }
+        let sequence = headers[TCP + 4..].first_chunk_mut()?;
+        // The segment that was sent was a full one.
+        *sequence = u32::from_be_bytes(*sequence).wrapping_add(MSS as u32).to_be_bytes();
         if self.rest == 0 {
             headers[TCP + FLAGS] |= self.last_flags;
         }
-        let start = end.saturating_sub(DATA);
-        if let Some(place) =
-            self.buffer.get_mut(start..).and_then(|frame| frame.first_chunk_mut::<DATA>())
-        {
-            *place = headers;
-        }
-        self.waiting = start..end + size;
+        self.waiting = start + last..end + size;
         self.complete();
+        Some(())
     }
 
     /// Fills in the checksums of the packet that goes next, if it is IPv4, and lowers the window that a data
@@ -208,6 +225,6 @@ impl<'a> Sender<'a> {
 }
 
 /// Makes the headers those of a segment with `data` bytes.
-fn set_length(headers: &mut [u8; DATA], data: usize) {
+fn set_length(headers: &mut [u8; HEADERS], data: usize) {
     [headers[IP + 2], headers[IP + 3]] = ((HEADER + HEADER + data) as u16).to_be_bytes();
 }

@@ -16,7 +16,7 @@ use super::control::{ControlPool, ControlPort};
 use super::data::{DataPool, DataPort, Route};
 use super::device::NicDevice;
 use super::nic::{self, Class, Nic, ReceiveMode};
-use super::packet::{self, Identity, Packet, Reject, Segment};
+use super::packet::{self, HEADERS, Identity, Packet, Reject, Segment};
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::Millis;
 
@@ -136,14 +136,16 @@ pub struct Stack<'a> {
     next_tick: Millis,
     next_conflict: Millis,
     held: Option<Held>,
+    /// The headers of the first frame of what is held.
+    headers: [u8; HEADERS],
 }
 
 /// What is for a data socket, in the device's keeping until the frame behind it is seen.
-enum Held {
-    /// An acknowledgement.
-    Acknowledgement(usize, Segment),
-    /// A run of data segments, of which this was the last.
-    Run(usize, Segment),
+struct Held {
+    /// The socket.
+    index: usize,
+    /// An acknowledgement, or the last of a run of data segments.
+    segment: Segment,
 }
 
 fn instant(now: Millis) -> Instant {
@@ -217,6 +219,7 @@ impl<'a> Stack<'a> {
             next_tick: now,
             next_conflict: now,
             held: None,
+            headers: [0; HEADERS],
         };
         if let AddressPlan::Fixed(address) = plan.address {
             stack.use_address(Some(address).filter(Address::is_usable));
@@ -280,7 +283,8 @@ impl<'a> Stack<'a> {
         let (interface, device) = (&mut self.interface, &mut self.device);
         self.data.egress(now, all, BURST, &mut |set| {
             device.is_ready().then(|| {
-                interface.poll_egress(instant(now), device, set) == PollResult::SocketStateChanged
+                let sent = interface.poll_egress(instant(now), device, set);
+                (sent == PollResult::SocketStateChanged).then(|| device.last_sent())
             })
         });
     }
@@ -288,6 +292,17 @@ impl<'a> Stack<'a> {
     /// Receives one frame; whether there was one.
     fn receive(&mut self) -> bool {
         let Some(frame) = self.device.fetch() else { return false };
+        // No connection has seen anything since what is held was found to be for its own.
+        if let Some(held) = &self.held
+            && self.identity.class == Class::Ethernet
+            && let Some(segment) = packet::follow(frame, &self.headers, &held.segment)
+        {
+            let index = held.index;
+            bump(&mut self.counters.segments_in);
+            self.data.follow(index, &segment);
+            self.deliver_data(index, segment);
+            return true;
+        }
         match packet::classify(frame, &self.identity) {
             Ok(packet) => self.deliver(packet),
             Err(Reject::NotForUs) => bump(&mut self.counters.not_for_us),
@@ -339,44 +354,41 @@ impl<'a> Stack<'a> {
             self.device.raise_mss();
         }
         let only_acknowledges = segment.only_acknowledges() && self.device.can_hold();
-        match &self.held {
-            Some(Held::Run(_, last)) if segment.continues(last) => {
+        match &mut self.held {
+            Some(held) if segment.continues(&held.segment) => {
                 self.device.join(&segment);
-                self.held = Some(Held::Run(index, segment));
+                held.segment = segment;
                 if !self.device.has_room_behind() {
                     self.deliver_held();
                 }
                 return;
             }
-            Some(Held::Acknowledgement(_, last))
-                if only_acknowledges && segment.is_ahead_of(last) => {}
+            Some(held) if segment.supersedes(&held.segment) && self.device.can_hold() => {
+                self.device.hold();
+                held.segment = segment;
+                return;
+            }
             _ => self.deliver_held(),
+        }
+        if let Some(headers) = self.device.headers() {
+            self.headers = *headers;
         }
         if only_acknowledges {
             self.device.hold();
-            self.held = Some(Held::Acknowledgement(index, segment));
-        } else if segment.is_plain_data() && self.device.begin_run(&segment) {
-            self.held = Some(Held::Run(index, segment));
-        } else {
+        } else if !segment.is_plain_data() || !self.device.begin_run(&segment) {
             self.hand_over(Some(index));
+            return;
         }
+        self.held = Some(Held { index, segment });
     }
 
     /// Gives what waits to its socket.
     fn deliver_held(&mut self) {
-        let index = match self.held.take() {
-            None => return,
-            Some(Held::Acknowledgement(index, _)) => {
-                self.device.show_held();
-                index
-            }
-            Some(Held::Run(index, _)) => {
-                self.device.show_run();
-                index
-            }
-        };
-        self.hand_over(Some(index));
-        self.device.show_fetched();
+        if let Some(held) = self.held.take() {
+            self.device.show_held();
+            self.hand_over(Some(held.index));
+            self.device.show_fetched();
+        }
     }
 
     /// Shows smoltcp the fetched frame, and the data socket that it is for, or all others.

@@ -85,6 +85,9 @@ impl Provider for Disk {
     fn attributes_of(&mut self, _: FileHandle) -> Result<Attributes, FsError> {
         Err(FsError::Unsupported)
     }
+    fn set_attributes_of(&mut self, _: FileHandle, _: &SetAttributes) -> Result<(), FsError> {
+        Err(FsError::Unsupported)
+    }
     fn open_dir(&mut self, _: &ResolvedPath) -> Result<DirHandle, FsError> {
         Err(FsError::Unsupported)
     }

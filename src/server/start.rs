@@ -149,7 +149,7 @@ fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, sa
             say(
                 format_args!(
                     "Warning: {file} line {}: the sandbox directory {} of user {name} cannot be used \
-                     ({error}). The user cannot log in until it is there",
+                     ({error}). The user finds nothing until it is there",
                     user.line,
                     user.sandbox.root()
                 ),

@@ -442,6 +442,12 @@ impl Provider for Drives<'_> {
         Ok(Attributes { size: open.file.size, ..tree::attributes(&open.file.entry) })
     }
 
+    fn set_attributes_of(&mut self, file: FileHandle, set: &SetAttributes) -> Result<(), FsError> {
+        self.slice(slices::of_handle(14, file.0), |drives, key| {
+            drives.change_attributes_of(key, file, set)
+        })
+    }
+
     fn close(&mut self, file: FileHandle) -> Result<(), FsError> {
         self.slice(slices::of_handle(6, file.0), |drives, _| drives.close_file(file))
     }

@@ -2,7 +2,11 @@
 //!
 //! The contract is that of an SSH server's file-system provider as far as it makes sense for FAT:
 //! open flags, checked handles, attributes by path and by handle. FAT implements it on real disks;
-//! an in-memory one (tools/sim) passes the same contract test.
+//! an in-memory one (tools/sim) passes the same contract test, whose head (tools/sim/tests/fat_contract/main.rs)
+//! has a table of every promise and what keeps it.
+//!
+//! Calls that no command of FTP needs are there for `Self: Sized` alone: they are kept out of the table
+//! of `dyn Provider`, and cost the kernel nothing.
 //!
 //! # Slices
 //! No call keeps the server for longer than about one disk command. A call that needs more returns
@@ -14,7 +18,7 @@
 
 use core::fmt;
 
-use super::path::{Drive, DriveSet, ResolvedPath};
+use super::path::{Drive, DriveSet, ResolvedPath, UserPath};
 use crate::fat::Name83;
 use crate::time::DateTime;
 
@@ -211,11 +215,19 @@ pub trait Provider {
 
     /// Writes `data` at `offset`, which is at most the file's size, and returns how much of it was
     /// taken (at least 1 of data that is not empty). Written bytes are on the disk after
-    /// [`Provider::close`]. Errors: [`FsError::BadHandle`], [`FsError::TooLarge`].
+    /// [`Provider::close`]. Errors: [`FsError::BadHandle`], [`FsError::TooLarge`],
+    /// [`FsError::BadFlags`] for an offset behind the end: files on FAT have no holes.
     fn write(&mut self, file: FileHandle, offset: u32, data: &[u8]) -> Result<usize, FsError>;
 
     /// Attributes by handle. Errors: [`FsError::BadHandle`].
     fn attributes_of(&mut self, file: FileHandle) -> Result<Attributes, FsError>;
+
+    /// Sets attributes by handle, of a file that is open for writing: everything written to it before is on
+    /// the disk then, and what is written later sets the time anew. Errors: [`FsError::BadHandle`], also for
+    /// a handle that may not write.
+    fn set_attributes_of(&mut self, file: FileHandle, set: &SetAttributes) -> Result<(), FsError>
+    where
+        Self: Sized;
 
     /// Closes. For a file that was written, `Ok` says that data, FAT and directory entry are on the
     /// disk. After any error but [`FsError::Again`] the handle is closed too. Errors:
@@ -247,6 +259,25 @@ pub trait Provider {
     /// [`FsError::Exists`] (but a change of nothing but case succeeds). Errors: [`FsError::OtherDrive`],
     /// [`FsError::NotAllowed`] for roots and for a directory into itself, [`FsError::Busy`].
     fn rename(&mut self, from: &ResolvedPath, to: &ResolvedPath) -> Result<(), FsError>;
+
+    /// The path that a symbolic link leads to, for a user without sandbox: whoever follows it must ask
+    /// the user's own sandbox first. FAT has no links: its directory entries are a name, attributes, times,
+    /// a first cluster and a size, with neither a mark nor a place for a path, and two entries that name one
+    /// cluster are damage. Errors: [`FsError::Unsupported`], whether there is such a file or not.
+    fn read_link(&mut self, _link: &ResolvedPath) -> Result<UserPath, FsError>
+    where
+        Self: Sized,
+    {
+        Err(FsError::Unsupported)
+    }
+
+    /// Makes a symbolic link. Errors: as [`Provider::read_link`].
+    fn make_link(&mut self, _link: &ResolvedPath, _target: &ResolvedPath) -> Result<(), FsError>
+    where
+        Self: Sized,
+    {
+        Err(FsError::Unsupported)
+    }
 
     /// Room on a drive. The first call on a drive may take many turns ([`FsError::Again`]).
     fn space(&mut self, drive: Drive) -> Result<Space, FsError>;

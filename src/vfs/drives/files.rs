@@ -64,8 +64,7 @@ impl Drives<'_> {
         }
         let volume = self.volume(spot.number)?;
         let (geometry, wide) = (volume.geometry, volume.is_wide());
-        let first = found.entry.cluster(wide);
-        if !flags.truncate || (found.entry.size() == 0 && first == 0) {
+        if !flags.truncate {
             let file = File::open(&geometry, wide, found.place, found.entry);
             let file = self.check(spot.number, file)?;
             return self.opened_by(Done { number: spot.number, opens: Some((file, flags)) });
@@ -186,7 +185,7 @@ impl Drives<'_> {
     }
 
     /// An open file whose medium is still there.
-    fn live(&mut self, file: FileHandle) -> Result<&mut OpenFile, FsError> {
+    pub(super) fn live(&mut self, file: FileHandle) -> Result<&mut OpenFile, FsError> {
         let open = self.opened(file)?;
         if open.lost { Err(FsError::DiskChanged) } else { Ok(open) }
     }

@@ -9,12 +9,14 @@ use super::{Drives, Number, OpenDirectory, put, split};
 use crate::block::Cache;
 use crate::fat::dir::Piece;
 use crate::fat::dirent::attribute;
-use crate::fat::{Chain, Change, Cursor, Dirent, EntryKind, FatError, Found, Name83, Place, Room};
+use crate::fat::{
+    Chain, Change, Cursor, Dirent, EntryKind, FatError, File, Found, Name83, Place, Room,
+};
 use crate::fat::{Step, Volume};
 use crate::time::DateTime;
 use crate::vfs::path::{Drive, ResolvedPath};
 use crate::vfs::provider::{
-    Attributes, DirEntry, DirHandle, FsError, Kind, Provider, SetAttributes, Space,
+    Attributes, DirEntry, DirHandle, FileHandle, FsError, Kind, Provider, SetAttributes, Space,
 };
 
 /// A root's attributes.
@@ -47,6 +49,18 @@ pub(super) fn attributes(entry: &Dirent) -> Attributes {
         hidden: has(attribute::HIDDEN),
         system: has(attribute::SYSTEM),
     }
+}
+
+/// An entry with other attributes.
+fn with_attributes(mut entry: Dirent, set: &SetAttributes) -> Dirent {
+    if let Some(time) = set.modified {
+        entry.set_modified(time);
+    }
+    if let Some(read_only) = set.read_only {
+        let rest = entry.attributes() & !attribute::READ_ONLY;
+        entry.set_attributes(rest | if read_only { attribute::READ_ONLY } else { 0 });
+    }
+    entry
 }
 
 // ---- Looking ----
@@ -129,21 +143,50 @@ impl Drives<'_> {
         if self.is_locked(spot.number, found.place, true) {
             return Err(FsError::Busy);
         }
-        let mut entry = found.entry;
-        if let Some(time) = set.modified {
-            entry.set_modified(time);
+        self.put_attributes(key, spot.number, found.place, found.entry, set)
+    }
+
+    /// The same for a file that is open, after what was written to it.
+    pub(super) fn change_attributes_of(
+        &mut self,
+        key: u32,
+        file: FileHandle,
+        set: &SetAttributes,
+    ) -> Result<(), FsError> {
+        if self.settle(key)?.is_some() {
+            return Ok(());
         }
-        if let Some(read_only) = set.read_only {
-            let rest = entry.attributes() & !attribute::READ_ONLY;
-            entry.set_attributes(rest | if read_only { attribute::READ_ONLY } else { 0 });
+        let open = self.live(file)?;
+        if !open.flags.write {
+            return Err(FsError::BadHandle);
         }
-        if entry == found.entry {
+        let (number, changed) = (open.number, open.file.is_changed());
+        self.writable(number)?;
+        if changed {
+            self.finish_file(file, number)?;
+        }
+        let File { place, entry, .. } = self.live(file)?.file;
+        // The next write begins with the entry as it is on the disk now.
+        self.live(file)?.file.entry = with_attributes(entry, set);
+        self.put_attributes(key, number, place, entry, set)
+    }
+
+    fn put_attributes(
+        &mut self,
+        key: u32,
+        number: Number,
+        place: Place,
+        old: Dirent,
+        set: &SetAttributes,
+    ) -> Result<(), FsError> {
+        let entry = with_attributes(old, set);
+        if entry == old {
             return Ok(());
         }
         let mut change = Change::new();
-        change.then(Step::Put { place: found.place, entry, end: false });
+        change.then(Step::Put { place, entry, end: false });
         change.then(Step::Barrier);
-        self.start(key, spot.number, change, None).map(drop)
+        self.start(key, number, change, None).map(drop)
     }
 
     pub(super) fn make_directory(&mut self, key: u32, path: &ResolvedPath) -> Result<(), FsError> {

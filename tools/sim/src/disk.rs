@@ -29,11 +29,16 @@ impl Medium {
 
     /// The content of an image file.
     pub fn load(path: &Path) -> std::io::Result<Medium> {
+        Medium::load_start(path, u32::MAX)
+    }
+
+    /// The content of an image file that has nothing but zeros behind its first `sectors`.
+    pub fn load_start(path: &Path, sectors: u32) -> std::io::Result<Medium> {
         let mut file = std::fs::File::open(path)?;
         let length = file.metadata()?.len();
         let mut medium = Medium::new((length / SECTOR as u64) as u32);
         let mut chunk = vec![0; CHUNK_BYTES];
-        for number in 0..medium.sectors.div_ceil(CHUNK) {
+        for number in 0..medium.sectors.min(sectors).div_ceil(CHUNK) {
             let bytes = CHUNK_BYTES.min((length - u64::from(number) * CHUNK_BYTES as u64) as usize);
             file.read_exact(&mut chunk[..bytes])?;
             if chunk[..bytes].iter().any(|&byte| byte != 0) {

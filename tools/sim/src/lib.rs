@@ -11,5 +11,6 @@ pub mod memory;
 pub mod memory_provider;
 pub mod network;
 pub mod pc;
+pub mod promises;
 pub mod rig;
 pub mod scripted_link;

@@ -1,5 +1,8 @@
 //! A [`Provider`] without disks: drive C is a tree in memory. It passes the same contract test as FAT,
-//! and can be told to answer "again" as often as a slow disk does, or to fail.
+//! and can be told to answer "again" as often as a slow disk does, or to fail. The protocol engine's tests
+//! and the fuzzer run on it.
+
+mod preparing;
 
 use ftpsrv::fat::Name83;
 use ftpsrv::time::DateTime;
@@ -29,6 +32,9 @@ struct OpenDirectory {
     next: usize,
 }
 
+/// Files that can be open at once, and as many directories.
+const HANDLES: usize = 24;
+
 /// Drive C in memory.
 pub struct MemoryProvider {
     nodes: Vec<Node>,
@@ -43,6 +49,12 @@ pub struct MemoryProvider {
     waited: u32,
     /// What the next call that changes something fails with.
     pub failure: Option<FsError>,
+    /// What the next [`Provider::close`] fails with.
+    pub close_failure: Option<FsError>,
+    /// Reading a file fails from this offset on.
+    pub bad_from: Option<u32>,
+    /// Offset and length of every read and write.
+    pub accesses: Vec<(u32, usize)>,
 }
 
 const DIRECTORY: Attributes = Attributes {
@@ -75,6 +87,9 @@ impl MemoryProvider {
             patience: 0,
             waited: 0,
             failure: None,
+            close_failure: None,
+            bad_from: None,
+            accesses: Vec::new(),
         }
     }
 
@@ -145,6 +160,14 @@ impl MemoryProvider {
         self.nodes[directory].children.retain(|&child| child != node);
     }
 
+    fn set(&mut self, node: usize, set: &SetAttributes) {
+        let attributes = &mut self.nodes[node].attributes;
+        attributes.read_only = set.read_only.unwrap_or(attributes.read_only);
+        if let Some(time) = set.modified {
+            attributes.modified = DateTime { second: time.second / 2 * 2, ..time };
+        }
+    }
+
     fn is_open(&self, node: usize) -> bool {
         self.files.iter().any(|open| open.node == node)
     }
@@ -175,18 +198,21 @@ impl MemoryProvider {
         if self.is_directory(node) {
             return Err(FsError::IsADirectory);
         }
+        // Whether a file that is being written stays is not known yet: it is busy, not there.
+        let alone = flags.write && !flags.exclusive;
+        let mut others = self.files.iter().filter(|open| open.node == node);
+        if others.any(|open| open.flags.write || alone) {
+            return Err(FsError::Busy);
+        }
         if flags.exclusive {
             return Err(FsError::Exists);
-        }
-        let mut others = self.files.iter().filter(|open| open.node == node);
-        if others.any(|open| open.flags.write || flags.write) {
-            return Err(FsError::Busy);
         }
         if flags.write && self.nodes[node].attributes.read_only {
             return Err(FsError::ReadOnlyFile);
         }
         if flags.truncate {
             self.nodes[node].content.clear();
+            self.nodes[node].attributes.modified = self.now;
         }
         Ok(node)
     }
@@ -219,11 +245,7 @@ impl Provider for MemoryProvider {
             return Err(FsError::Busy);
         }
         self.may_change()?;
-        let attributes = &mut self.nodes[node].attributes;
-        attributes.read_only = set.read_only.unwrap_or(attributes.read_only);
-        if let Some(time) = set.modified {
-            attributes.modified = DateTime { second: time.second / 2 * 2, ..time };
-        }
+        self.set(node, set);
         Ok(())
     }
 
@@ -234,6 +256,9 @@ impl Provider for MemoryProvider {
             return Err(FsError::BadFlags);
         }
         self.wait()?;
+        if self.files.len() == HANDLES {
+            return Err(FsError::TooManyOpen);
+        }
         let node = self.open_node(path, flags)?;
         let handle = self.handle();
         self.files.push(OpenFile { handle, node, flags });
@@ -246,9 +271,13 @@ impl Provider for MemoryProvider {
         if !flags.read {
             return Err(FsError::BadHandle);
         }
+        if self.bad_from.is_some_and(|bad| offset as usize + buffer.len() > bad as usize) {
+            return Err(FsError::Io);
+        }
         let rest = self.nodes[node].content.get(offset as usize..).unwrap_or(&[]);
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
+        self.accesses.push((offset, count));
         Ok(count)
     }
 
@@ -265,7 +294,7 @@ impl Provider for MemoryProvider {
         }
         self.may_change()?;
         let grows = (offset + data.len()).saturating_sub(size) as u64;
-        let room = self.capacity.saturating_sub(self.used()).min(grows);
+        let room = self.free().min(grows);
         let count = data.len() - (grows - room) as usize;
         if count == 0 && !data.is_empty() {
             return Err(FsError::DiskFull);
@@ -274,6 +303,7 @@ impl Provider for MemoryProvider {
         content.resize(size.max(offset + count), 0);
         content[offset..offset + count].copy_from_slice(&data[..count]);
         self.nodes[node].attributes.modified = self.now;
+        self.accesses.push((offset as u32, count));
         Ok(count)
     }
 
@@ -283,11 +313,22 @@ impl Provider for MemoryProvider {
         Ok(Attributes { size, ..self.nodes[node].attributes })
     }
 
+    fn set_attributes_of(&mut self, file: FileHandle, set: &SetAttributes) -> Result<(), FsError> {
+        self.wait()?;
+        let (node, flags) = self.opened(file)?;
+        if !flags.write {
+            return Err(FsError::BadHandle);
+        }
+        self.may_change()?;
+        self.set(node, set);
+        Ok(())
+    }
+
     fn close(&mut self, file: FileHandle) -> Result<(), FsError> {
         self.opened(file)?;
         self.wait()?;
         self.files.retain(|open| open.handle != file.0);
-        Ok(())
+        self.close_failure.take().map_or(Ok(()), Err)
     }
 
     fn open_dir(&mut self, path: &ResolvedPath) -> Result<DirHandle, FsError> {
@@ -295,6 +336,9 @@ impl Provider for MemoryProvider {
         let node = self.node(path)?;
         if node.is_some_and(|node| !self.is_directory(node)) {
             return Err(FsError::NotADirectory);
+        }
+        if self.directories.len() == HANDLES {
+            return Err(FsError::TooManyOpen);
         }
         let handle = self.handle();
         self.directories.push(OpenDirectory { handle, node, next: 0 });
@@ -409,7 +453,7 @@ impl Provider for MemoryProvider {
         if !self.drives().contains(drive) {
             return Err(FsError::NotFound);
         }
-        Ok(Space { free: self.capacity.saturating_sub(self.used()), total: self.capacity })
+        Ok(Space { free: self.free(), total: self.capacity })
     }
 
     fn work(&mut self) -> bool {

@@ -4,10 +4,10 @@
 use bumpalo::Bump;
 use ftpsrv::block::DiskKind;
 use ftpsrv::vfs::path::Drive;
-use ftpsrv::vfs::{Drives, DrivesSize, Provider};
+use ftpsrv::vfs::{Drives, DrivesSize, FsError, Provider};
 use sim::disk::{Medium, SimDisk, SimDisks};
 use sim::fat_image::{fsck, mkfs, mtools};
-use sim::rig::{Arena, Random, STORE, fetch, finish, make_dir, remove, store};
+use sim::rig::{APPEND, Arena, Random, STORE, fetch, finish, make_dir, path, remove, store};
 
 const SIZE: DrivesSize = DrivesSize::of(24 * 1024);
 
@@ -79,6 +79,69 @@ fn fat32_beyond_two_gigabytes() {
     let beyond = (4_194_304..5_000_000).any(|lba| written.sector(lba)[..] == data[512..1024]);
     assert!(beyond, "nothing lies behind 2 GB");
     check("2.4 GB", &written);
+}
+
+/// A file that has all but the last few bytes that 32 bits of size can tell, its chain and size set by hand.
+#[test]
+fn a_file_ends_at_four_gigabytes() {
+    let (size, clusters) = (u32::MAX - 255, 131_072);
+    let disks = {
+        let medium = mkfs(9_000_000, &["-F", "32", "-s", "64"]);
+        SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))])
+    };
+    let serve = |act: &dyn Fn(&mut Drives<'_>)| {
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        act(&mut drives);
+        drives.flush().unwrap();
+    };
+    serve(&|drives| store(drives, "/drive_c/large", STORE, b"x", 1).unwrap());
+    let mut medium = disks.medium(0);
+    let boot = medium.sector(0);
+    let tables = u32::from(u16::from_le_bytes([boot[14], boot[15]]));
+    let length = u32::from_le_bytes([boot[36], boot[37], boot[38], boot[39]]);
+    // Clusters 2 and 3 are the root's and the file's first; the chain goes on behind them.
+    for copy in [tables, tables + length] {
+        for cluster in 3..3 + clusters {
+            let lba = copy + cluster / 128;
+            let at = cluster as usize % 128 * 4;
+            let next = if cluster == 2 + clusters { 0x0FFF_FFFF } else { cluster + 1 };
+            let mut sector = medium.sector(lba);
+            sector[at..at + 4].copy_from_slice(&next.to_le_bytes());
+            medium.set_sector(lba, &sector);
+        }
+    }
+    let root = tables + 2 * length;
+    let mut sector = medium.sector(root);
+    let entry = sector.chunks_exact_mut(32).find(|entry| entry.starts_with(b"LARGE")).unwrap();
+    assert_eq!(u16::from_le_bytes([entry[26], entry[27]]), 3);
+    entry[28..].copy_from_slice(&size.to_le_bytes());
+    medium.set_sector(root, &sector);
+    disks.with(0, |disk| disk.medium = Some(medium));
+    serve(&|drives| {
+        let place = path("/drive_c/large");
+        let file = finish(|| drives.open(&place, APPEND)).unwrap();
+        let mut taken = 0;
+        let error = loop {
+            match finish(|| drives.write(file, 0, &[9; 1000])) {
+                Ok(count) => taken += count,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error, taken), (FsError::TooLarge, 255));
+        finish(|| drives.close(file)).unwrap();
+        assert_eq!(finish(|| drives.attributes(&place)).unwrap().size, u32::MAX);
+        let file = finish(|| drives.open(&place, sim::rig::READ)).unwrap();
+        let mut end = [0; 512];
+        let count = finish(|| drives.read(file, size, &mut end)).unwrap();
+        assert_eq!(end[..count], [9; 255]);
+        finish(|| drives.close(file)).unwrap();
+    });
+    // fsck.fat counts the bytes of a chain in 32 bits: those of this one are 0 then.
+    let found = fsck(&disks.medium(0)).join("\n");
+    let known = "/LARGE\n  File size is 4294967295 bytes, cluster chain length is 0 bytes.";
+    let rest = found.strip_prefix(known).unwrap_or_else(|| panic!("{found}"));
+    assert_eq!(rest.lines().filter(|line| line.starts_with("  ")).count(), 1, "{found}");
 }
 
 /// What the information sector says of free clusters is not believed, and right when the volume is closed.

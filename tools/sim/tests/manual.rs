@@ -150,39 +150,17 @@
 //! | Nor does a pause of minutes | tools/sim/tests/net/death.rs a_client_that_pauses_is_not_dead |
 //! | Handshakes that are never finished hold no listener | tools/sim/tests/server/sessions.rs handshakes_that_never_end_keep_nobody_out |
 
-use std::path::Path;
-
-/// File and function of each row.
-fn rows() -> Vec<(&'static str, &'static str)> {
-    let table = include_str!("manual.rs").lines().take_while(|line| line.starts_with("//!"));
-    let cells = table.filter_map(|line| line.strip_prefix("//! | ")?.strip_suffix(" |"));
-    cells
-        .filter_map(|row| row.rsplit_once(" | "))
-        .filter(|(_, test)| *test != "test")
-        .map(|(promise, test)| test.split_once(' ').unwrap_or_else(|| panic!("{promise}: {test}")))
-        .collect()
-}
-
-/// Whether a test function `name` is in `source`.
-fn has_test(source: &str, name: &str) -> bool {
-    source.match_indices("#[test]").any(|(start, attribute)| {
-        let after = source[start + attribute.len()..].trim_start();
-        after
-            .strip_prefix("fn ")
-            .and_then(|rest| rest.strip_prefix(name))
-            .is_some_and(|rest| rest.starts_with("()"))
-    })
-}
+use sim::promises::{Shown, expect_test, has_test, table};
 
 #[test]
 fn every_row_names_a_test() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let rows = rows();
+    let rows = table(include_str!("manual.rs"));
     assert!(rows.len() > 30, "the table has {} rows", rows.len());
-    for (file, name) in rows {
-        let source = std::fs::read_to_string(root.join(file))
-            .unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(has_test(&source, name), "{file} has no test {name}");
+    for (promise, shown) in rows {
+        match shown {
+            Shown::Test(file, name) => expect_test(file, name),
+            other => panic!("{promise}: {other:?}"),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ fn uploads_go_to_the_incoming_directory_only() {
 #[test]
 fn renaming_does_not_carry_a_file_around_the_upload_rule() {
     let mut bench = Bench::new();
-    bench.files.add("INCOMING/F.TXT", b"f");
+    bench.files.add_file("INCOMING/F.TXT", b"f");
     bench.files.add_dir("INCOMING/DIR");
     let client = bench.login("mover", "m");
     bench.ask(client, "CWD /drive_c");

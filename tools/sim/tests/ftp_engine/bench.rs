@@ -7,9 +7,10 @@ use ftpsrv::ftp::long_names::Gone;
 use ftpsrv::ftp::shared::*;
 use ftpsrv::ftp::{Context, Session, Step};
 use ftpsrv::time::{DateTime, Millis};
+use sim::memory_provider::MemoryProvider;
 use sim::scripted_link::{ScriptedControl, ScriptedData};
 
-use super::files::Files;
+use super::files::sample;
 
 pub const NOW: DateTime =
     DateTime { year: 2026, month: 11, day: 21, hour: 7, minute: 2, second: 30 };
@@ -36,7 +37,7 @@ pub struct Peer {
 pub struct Bench {
     pub settings: Settings,
     pub motd: Vec<u8>,
-    pub files: Files,
+    pub files: MemoryProvider,
     pub statistics: Statistics,
     pub ports: PassivePorts,
     pub who: WhoList,
@@ -80,7 +81,7 @@ impl Bench {
         Bench {
             settings: Settings::default(),
             motd: Vec::new(),
-            files: Files::new(NOW),
+            files: sample(NOW),
             statistics: Statistics::new(NOW),
             ports: PassivePorts::new(2048, 10, 0),
             who: WhoList::default(),

@@ -8,7 +8,7 @@ use super::bench::*;
 fn shortening(laziness: u32) -> (Bench, usize) {
     let mut bench = Bench::new();
     bench.settings.long_names = LongNames::Shorten;
-    bench.files.laziness = laziness;
+    bench.files.patience = laziness;
     let client = bench.login("brutman", "passw0rd");
     bench.say(client, "TYPE I\r\nCWD /drive_c\r\n");
     (bench, client)
@@ -80,7 +80,7 @@ fn a_new_long_name_never_reaches_anothers_file() {
     for clobber in [false, true] {
         let (mut bench, client) = shortening(1);
         bench.settings.clobber_files = clobber;
-        bench.files.add("PICTUR~1.JPG", b"old");
+        bench.files.add_file("PICTUR~1.JPG", b"old");
         bench.files.add_dir("PICTUR~2.JPG");
         assert_code(&bench.ask(client, "SIZE pictures of me.jpg"), 550);
         assert_code(&bench.ask(client, "DELE pictures of me.jpg"), 550);
@@ -114,7 +114,7 @@ fn a_new_long_name_never_reaches_anothers_file() {
 #[test]
 fn long_names_keep_every_rule() {
     let (mut bench, client) = shortening(0);
-    bench.files.close_fails = Some(FsError::Io);
+    bench.files.close_failure = Some(FsError::Io);
     assert_eq!(Bench::codes(&bench.store(client, "STOR a long name.txt", b"x")), [150, 451]);
     let limited = bench.login("tester", "b0guspw");
     bench.ask(limited, "CWD /drive_c");
@@ -236,7 +236,7 @@ fn what_dos_could_not_name_is_not_made() {
     assert_eq!(Bench::codes(&bench.store(client, "STOU", b"x")), [150, 226]);
     // Another system has made it: it can be used, but nothing be added to it.
     bench.files.add_dir(&format!("{path}/DEEP"));
-    bench.files.add(&format!("{path}/DEEP/F"), b"f");
+    bench.files.add_file(&format!("{path}/DEEP/F"), b"f");
     assert_code(&bench.ask(client, "CWD deep"), 250);
     assert_eq!(bench.fetch(client, "RETR f").1, b"f");
     for command in ["STOR g", "APPE g"] {

@@ -6,7 +6,7 @@ use super::bench::*;
 
 /// A client whose download of 20 KB has stalled.
 fn stalled(bench: &mut Bench) -> usize {
-    bench.files.add("BIG.BIN", &[b'b'; 20_000]);
+    bench.files.add_file("BIG.BIN", &[b'b'; 20_000]);
     let client = bench.login("brutman", "passw0rd");
     bench.ask(client, "TYPE I");
     bench.passive(client);
@@ -46,7 +46,7 @@ fn abor_is_heard_behind_commands_that_wait() {
 fn a_listing_that_breaks_off_still_ends_its_reply() {
     let mut bench = Bench::new();
     for number in 0..100 {
-        bench.files.add(&format!("SECRET/F{number}"), b"x");
+        bench.files.add_file(&format!("SECRET/F{number}"), b"x");
     }
     let client = bench.login("brutman", "passw0rd");
     bench.peers[client].control.put(b"STAT /drive_c/secret\r\n");
@@ -105,7 +105,7 @@ fn a_reset_ends_a_transfer_with_426() {
 #[test]
 fn a_full_disk_stores_what_fits() {
     let mut bench = Bench::new();
-    bench.files.free = 5000;
+    bench.files.set_free(5000);
     let client = bench.login("brutman", "passw0rd");
     bench.ask(client, "TYPE I");
     let said = bench.store(client, "STOR /drive_c/up.bin", &[1; 20_000]);
@@ -124,7 +124,7 @@ fn errors_of_the_disk_are_named_with_the_file() {
     let client = stalled(&mut bench);
     bench.peers[client].data.flow(true);
     assert_eq!(bench.run(client), "451 Disk error: /DRIVE_C/BIG.BIN\r\n");
-    bench.files.close_fails = Some(FsError::Io);
+    bench.files.close_failure = Some(FsError::Io);
     let said = bench.store(client, "STOR /drive_c/up.bin", b"x");
     assert_eq!(Bench::codes(&said), [150, 451], "{said}");
     assert_eq!(bench.files.handles(), 0);
@@ -150,7 +150,7 @@ fn nobody_connects() {
 fn an_upload_without_a_connection_leaves_no_file() {
     for laziness in [0, 2] {
         let mut bench = Bench::new();
-        bench.files.laziness = laziness;
+        bench.files.patience = laziness;
         let client = bench.login("brutman", "passw0rd");
         let before = bench.files.names("");
         bench.ask(client, "PORT 192,168,1,77,200,1");
@@ -219,7 +219,7 @@ fn two_writers_do_not_mix() {
 fn vanished_clients_leave_nothing_behind() {
     for laziness in [0, 2] {
         let mut bench = Bench::new();
-        bench.files.laziness = laziness;
+        bench.files.patience = laziness;
         let client = stalled(&mut bench);
         bench.peers[client].control.kill();
         bench.run(client);

@@ -182,7 +182,7 @@ fn site_stats_and_who_tell_what_the_manuals_do() {
     );
     assert_eq!(
         bench.ask(client, "SITE DISKFREE c"),
-        format!("200 /DRIVE_C: {} bytes free of 20000000\r\n", bench.files.free)
+        format!("200 /DRIVE_C: {} bytes free of 20000000\r\n", bench.files.free())
     );
 }
 
@@ -192,7 +192,7 @@ fn room_is_told_before_an_upload() {
     let client = bench.login("brutman", "passw0rd");
     assert_code(&bench.ask(client, "AVBL"), 550);
     bench.ask(client, "CWD /drive_c");
-    bench.files.free = 1000;
+    bench.files.set_free(1000);
     for (command, said) in [
         ("AVBL", "213 1000\r\n"),
         ("AVBL pub", "213 1000\r\n"),

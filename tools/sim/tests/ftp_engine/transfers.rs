@@ -11,8 +11,8 @@ fn downloads_of_every_size_arrive_whole() {
     for laziness in [0, 2] {
         for size in [0, 1, 511, 512, 513, 2048, 4095, 4096, 4097, 12_288, 100_000] {
             let mut bench = Bench::new();
-            bench.files.laziness = laziness;
-            bench.files.add("F.BIN", &pattern(size));
+            bench.files.patience = laziness;
+            bench.files.add_file("F.BIN", &pattern(size));
             let client = bench.login("brutman", "passw0rd");
             bench.ask(client, "TYPE I");
             let (said, got) = bench.fetch(client, "RETR /drive_c/f.bin");
@@ -28,7 +28,7 @@ fn uploads_of_every_size_arrive_whole() {
     for laziness in [0, 2] {
         for size in [0, 1, 511, 512, 513, 2048, 4095, 4096, 4097, 12_288, 100_000] {
             let mut bench = Bench::new();
-            bench.files.laziness = laziness;
+            bench.files.patience = laziness;
             let client = bench.login("brutman", "passw0rd");
             bench.ask(client, "TYPE I");
             let said = bench.store(client, "STOR /drive_c/f.bin", &pattern(size));
@@ -89,7 +89,7 @@ fn text_gets_line_ends_in_both_directions() {
     for shift in 0..4 {
         let mut bench = Bench::new();
         let (text, wire) = (&text[shift..], &wire[shift..]);
-        bench.files.add("T.TXT", text);
+        bench.files.add_file("T.TXT", text);
         let client = bench.login("brutman", "passw0rd");
         let (said, got) = bench.fetch(client, "RETR /drive_c/t.txt");
         assert_eq!(Bench::codes(&said), [150, 226]);
@@ -106,8 +106,8 @@ fn text_gets_line_ends_in_both_directions() {
 fn transfers_resume_where_they_broke_off() {
     let whole = pattern(30_000);
     let mut bench = Bench::new();
-    bench.files.add("F.BIN", &whole);
-    bench.files.add("PART.BIN", &whole[..10_001]);
+    bench.files.add_file("F.BIN", &whole);
+    bench.files.add_file("PART.BIN", &whole[..10_001]);
     let client = bench.login("brutman", "passw0rd");
     bench.ask(client, "CWD /drive_c");
     bench.ask(client, "REST 5");
@@ -132,7 +132,7 @@ fn transfers_resume_where_they_broke_off() {
     assert_eq!(Bench::codes(&said), [150, 226], "{said}");
     assert!(bench.files.content("PART.BIN").unwrap() == whole);
     // APPE as STOR: RFC 3659 section 5.3 lets REST come before either.
-    bench.files.add("PART.BIN", &whole[..10_001]);
+    bench.files.add_file("PART.BIN", &whole[..10_001]);
     for (offset, code) in [(10_002, 554), (10_000, 553)] {
         bench.ask(client, &format!("REST {offset}"));
         assert_code(&bench.store(client, "APPE part.bin", b"x"), code);
@@ -153,7 +153,7 @@ fn transfers_resume_where_they_broke_off() {
 #[test]
 fn the_disk_sees_whole_sectors() {
     let mut bench = Bench::new();
-    bench.files.add("F.BIN", &pattern(50_000));
+    bench.files.add_file("F.BIN", &pattern(50_000));
     let client = bench.login("brutman", "passw0rd");
     bench.ask(client, "TYPE I");
     bench.fetch(client, "RETR /drive_c/f.bin");
@@ -183,10 +183,10 @@ fn what_a_slow_client_has_sent_is_stored_soon() {
 fn long_listings_arrive_whole() {
     for laziness in [0, 1] {
         let mut bench = Bench::new();
-        bench.files.laziness = laziness;
+        bench.files.patience = laziness;
         bench.files.add_dir("MANY");
         for number in 0..300 {
-            bench.files.add(&format!("MANY/F{number}.DAT"), b"x");
+            bench.files.add_file(&format!("MANY/F{number}.DAT"), b"x");
         }
         let client = bench.login("brutman", "passw0rd");
         for (command, start) in

@@ -121,7 +121,15 @@ fn a_sandbox_that_is_not_there_is_said_and_the_others_are_served() {
     let text = "tester secret [none] [any] all\r\nlost secret /drive_c/nowhere [any] all\r\n";
     let mut rig = Boot::new().passwords(Some(text)).start();
     contains_all(&rig.panel.serial(), &["FTPPASS.TXT line 2", "/DRIVE_C/NOWHERE", "lost"]);
-    rig.login(0);
+    let tester = rig.login(0);
+    let lost = rig.login_as(1, "lost", "secret");
+    for command in ["CWD .", "CWD /", "MLST", "SITE DISKFREE X", "MKD NEW", "SIZE MTCP.CFG"] {
+        rig.expect(lost, command, "550");
+    }
+    rig.expect(lost, "PWD", "257 \"/\"");
+    rig.expect(tester, "MKD NOWHERE", "257");
+    rig.expect(lost, "MKD NEW", "257 \"/NEW\"");
+    assert_eq!(rig.names(tester, "NLST NOWHERE"), ["NEW"]);
 }
 
 #[test]

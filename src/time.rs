@@ -72,14 +72,14 @@ impl DateTime {
 
     /// Seconds since [`DateTime::EPOCH`].
     pub fn to_seconds(self) -> u32 {
-        let mut days = 0u32;
-        for year in 1980..self.year {
-            days += if Self::days_in_month(year, 2) == 29 { 366 } else { 365 };
-        }
+        let years = u32::from(self.year.saturating_sub(1980));
+        let mut days = first_day(years) + u32::from(self.day) - 1;
         for month in 1..self.month {
             days += u32::from(Self::days_in_month(self.year, month));
         }
-        days += u32::from(self.day) - 1;
+        if self.year > 2100 {
+            days -= 1;
+        }
         ((days * 24 + u32::from(self.hour)) * 60 + u32::from(self.minute)) * 60
             + u32::from(self.second)
     }
@@ -87,32 +87,39 @@ impl DateTime {
     /// The inverse of [`DateTime::to_seconds`]; saturates at the end of 2107.
     pub fn from_seconds(seconds: u32) -> DateTime {
         let (mut days, rest) = (seconds / 86_400, seconds % 86_400);
-        let mut year = 1980;
+        if days >= first_day(121) - 1 {
+            days += 1;
+        }
+        let years = days * 4 / 1461;
+        let year = 1980 + years as u16;
+        if year > 2107 {
+            return DateTime { year: 2107, month: 12, day: 31, hour: 23, minute: 59, second: 59 };
+        }
+        days -= first_day(years);
+        let mut month = 1;
         loop {
-            let length = if Self::days_in_month(year, 2) == 29 { 366 } else { 365 };
+            let length = u32::from(Self::days_in_month(year, month));
             if days < length {
                 break;
             }
             days -= length;
-            year += 1;
-        }
-        let mut month = 1;
-        while days >= u32::from(Self::days_in_month(year, month)) {
-            days -= u32::from(Self::days_in_month(year, month));
             month += 1;
         }
-        if year > 2107 {
-            return DateTime { year: 2107, month: 12, day: 31, hour: 23, minute: 59, second: 59 };
-        }
+        let minutes = rest / 60;
         DateTime {
             year,
             month,
             day: days as u8 + 1,
-            hour: (rest / 3600) as u8,
-            minute: (rest / 60 % 60) as u8,
+            hour: (minutes / 60) as u8,
+            minute: (minutes % 60) as u8,
             second: (rest % 60) as u8,
         }
     }
+}
+
+/// The day from 1980 on with which the year `years` after it begins, as if 2100 were a leap year.
+const fn first_day(years: u32) -> u32 {
+    years * 365 + years.div_ceil(4)
 }
 
 /// `YYYY-MM-DD HH:MM:SS`
@@ -133,17 +140,16 @@ pub struct Zone(pub i16);
 impl Zone {
     /// Local time to UTC; saturates at the ends of FAT's calendar.
     pub fn to_utc(self, local: DateTime) -> DateTime {
-        self.shift(local, -i64::from(self.0))
+        self.shift(local, -i32::from(self.0))
     }
 
     /// UTC to local time; saturates at the ends of FAT's calendar.
     pub fn to_local(self, utc: DateTime) -> DateTime {
-        self.shift(utc, i64::from(self.0))
+        self.shift(utc, i32::from(self.0))
     }
 
-    fn shift(self, time: DateTime, minutes: i64) -> DateTime {
-        let seconds = i64::from(time.to_seconds()) + minutes * 60;
-        DateTime::from_seconds(seconds.clamp(0, i64::from(u32::MAX)) as u32)
+    fn shift(self, time: DateTime, minutes: i32) -> DateTime {
+        DateTime::from_seconds(time.to_seconds().saturating_add_signed(minutes * 60))
     }
 }
 
@@ -158,6 +164,24 @@ mod tests {
             assert!(time.is_valid());
             assert_eq!(time.to_seconds(), seconds);
         }
+    }
+
+    #[test]
+    fn leap_years_count_and_2100_is_none() {
+        let date = |year, month, day| DateTime { year, month, day, ..DateTime::EPOCH };
+        for (time, days) in [
+            (date(1980, 12, 31), 365),
+            (date(1981, 1, 1), 366),
+            (date(2000, 1, 1), 7305),
+            (date(2100, 2, 28), 43_888),
+            (date(2100, 3, 1), 43_889),
+            (date(2101, 1, 1), 44_195),
+            (date(2107, 12, 31), 46_750),
+        ] {
+            assert_eq!(time.to_seconds(), days * 86_400, "{time}");
+            assert_eq!(DateTime::from_seconds(days * 86_400), time);
+        }
+        assert_eq!(DateTime::from_seconds(u32::MAX).year, 2107);
     }
 
     #[test]

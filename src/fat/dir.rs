@@ -4,7 +4,7 @@
 
 use heapless::Vec;
 
-use super::dirent::{Dirent, ENTRY, EntryKind, checksum};
+use super::dirent::{self, Dirent, ENTRY, EntryKind, checksum};
 use super::error::FatError;
 use super::index::Index;
 use super::name83::Name83;
@@ -197,17 +197,24 @@ impl Volume {
         cache: &mut Cache<'_>,
         cursor: &mut Cursor,
     ) -> Result<Option<Found>, FatError> {
-        loop {
-            let Some(found) = self.entry(cache, cursor)? else { return Ok(None) };
-            match found.entry.kind() {
-                EntryKind::End => return Ok(None),
-                EntryKind::File | EntryKind::Directory => {
-                    cursor.advance();
-                    return Ok(Some(found));
+        while let Some(mut place) = self.place(cache, cursor)? {
+            let slot = cache.sector(&self.directory_region(place.lba), place.lba)?;
+            // As far as the sector goes.
+            let entries = cache.bytes(slot).get(usize::from(place.offset)..).unwrap_or(&[]);
+            for bytes in entries.chunks_exact(ENTRY) {
+                let kind = dirent::kind_of(bytes[0], bytes[11], bytes[13]);
+                if kind == EntryKind::End {
+                    return Ok(None);
                 }
-                _ => cursor.advance(),
+                let number = cursor.number;
+                cursor.advance();
+                if matches!(kind, EntryKind::File | EntryKind::Directory) {
+                    return Ok(Some(Found { place, number, entry: Dirent::read(bytes) }));
+                }
+                place.offset += ENTRY as u16;
             }
         }
+        Ok(None)
     }
 
     /// Looks for a file or directory of this name, and goes on where `scan` stopped.

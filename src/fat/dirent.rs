@@ -80,15 +80,7 @@ impl Dirent {
 
     /// What it is.
     pub fn kind(&self) -> EntryKind {
-        match (self.0[0], self.attributes() & 0x3F) {
-            (0, _) => EntryKind::End,
-            (0xE5, _) => EntryKind::Free,
-            (_, attribute::LONG_NAME) => EntryKind::LongName(self.0[13]),
-            (_, bits) if bits & attribute::LABEL != 0 => EntryKind::Label,
-            (b'.', _) => EntryKind::Dot,
-            (_, bits) if bits & attribute::DIRECTORY != 0 => EntryKind::Directory,
-            _ => EntryKind::File,
-        }
+        kind_of(self.0[0], self.attributes(), self.0[13])
     }
 
     /// The name; 05h in the first byte stands for E5h, which would mean "deleted".
@@ -165,6 +157,19 @@ impl Dirent {
         self.set_word(18, date);
         self.set_word(22, time);
         self.set_word(24, date);
+    }
+}
+
+/// What an entry is, by its bytes 0, 11 (attributes) and 13 (a long name's checksum).
+pub fn kind_of(first: u8, attributes: u8, sum: u8) -> EntryKind {
+    match (first, attributes & 0x3F) {
+        (0, _) => EntryKind::End,
+        (0xE5, _) => EntryKind::Free,
+        (_, attribute::LONG_NAME) => EntryKind::LongName(sum),
+        (_, bits) if bits & attribute::LABEL != 0 => EntryKind::Label,
+        (b'.', _) => EntryKind::Dot,
+        (_, bits) if bits & attribute::DIRECTORY != 0 => EntryKind::Directory,
+        _ => EntryKind::File,
     }
 }
 

@@ -8,8 +8,10 @@ use super::listing::{Format, View};
 use super::reply::{Line, MAX_REPLY, Refusal};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
 use super::wire;
-use crate::vfs::FsError;
+use crate::config::Users;
+use crate::vfs::codepage::CodePage;
 use crate::vfs::provider::{DirEntry, Kind};
+use crate::vfs::{FsError, Provider};
 
 /// Entries sent in one step, at most: the other sessions wait meanwhile.
 const ENTRIES: usize = 16;
@@ -79,51 +81,138 @@ pub(super) fn send_lines(
         facts: client.facts,
     };
     let page = wire::code_page(cx.shared.settings.code_page);
-    for _ in 0..ENTRIES {
-        let room = if on_control { cx.control.room() } else { cx.data.room() };
-        if room < if on_control { MAX_REPLY } else { MAX_LINE } {
-            return Ok(Progress::Waiting);
-        }
-        let Some(entry) = next_entry(transfer, client, cx)? else {
-            finish(transfer, cx.data);
-            return Ok(Progress::Busy);
-        };
-        if !transfer.listing.shows(&entry) {
-            continue;
-        }
-        let mut line = Line::new();
-        if on_control {
-            line.text(" ");
-        }
-        transfer.listing.write(&mut line, &entry, &view);
-        // By reference: a line is a long thing to move.
-        let sent = match page {
-            _ if on_control => send_control(&mut line, cx.control),
-            Some(page) => send_data(&mut wire::recode(page, &line), cx.data),
-            None => send_data(&mut line, cx.data),
-        };
-        transfer.bytes = transfer.bytes.wrapping_add(sent);
+    let room = if on_control { cx.control.room() } else { cx.data.room() };
+    let (users, files) = (cx.shared.users, &mut *cx.files);
+    let mut walk = Walk { transfer, client, users, files, view: &view, left: ENTRIES };
+    let sent = if on_control {
+        walk.send_control(cx.control, room)
+    } else {
+        walk.send_data(cx.data, page, room)
+    };
+    if matches!(sent, Ok(Progress::Over)) {
+        finish(transfer, cx.data);
+        return Ok(Progress::Busy);
     }
-    Ok(Progress::Busy)
+    sent
 }
 
-/// The directory's next entry, or the file alone.
-fn next_entry(
-    transfer: &mut Transfer,
-    client: &Client,
-    cx: &mut Context<'_, '_>,
-) -> Result<Option<DirEntry>, Refusal> {
-    if let Some(dir) = transfer.listing.dir {
-        return Ok(cx.files.read_dir(dir)?);
+/// A step's way through the directory.
+struct Walk<'a, 'u> {
+    transfer: &'a mut Transfer,
+    client: &'a Client,
+    users: &'a Users<'u>,
+    files: &'a mut dyn Provider,
+    view: &'a View<'a>,
+    /// Entries that the step may still look at.
+    left: usize,
+}
+
+impl Walk<'_, '_> {
+    /// Adds the next line to `line`. `Err` when there is none in this step: [`Progress::Over`] at the
+    /// directory's end.
+    fn next_line(&mut self, line: &mut Line) -> Result<(), Result<Progress, Refusal>> {
+        while self.left > 0 {
+            self.left -= 1;
+            match &self.next_entry() {
+                Ok(Some(entry)) => {
+                    let listing = &self.transfer.listing;
+                    if listing.shows(entry) {
+                        listing.write(line, entry, self.view);
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Err(Ok(Progress::Over)),
+                Err(error) => return Err(Err(*error)),
+            }
+        }
+        Err(Ok(Progress::Busy))
     }
-    // `carry` says that the one line is sent.
-    if transfer.carry {
-        return Ok(None);
+
+    /// The directory's next entry, or the file alone.
+    fn next_entry(&mut self) -> Result<Option<DirEntry>, Refusal> {
+        if let Some(dir) = self.transfer.listing.dir {
+            return Ok(self.files.read_dir(dir)?);
+        }
+        // `carry` says that the one line is sent.
+        if self.transfer.carry {
+            return Ok(None);
+        }
+        let place = self.client.resolve(self.users, &self.client.path)?;
+        let attributes = self.files.attributes(&place)?;
+        self.transfer.carry = true;
+        Ok(self.client.path.names().last().map(|&name| DirEntry { name, attributes }))
     }
-    let place = client.resolve(cx.shared.users, &client.path)?;
-    let attributes = cx.files.attributes(&place)?;
-    transfer.carry = true;
-    Ok(client.path.names().last().map(|&name| DirEntry { name, attributes }))
+
+    /// Lines of STAT.
+    fn send_control(
+        &mut self,
+        control: &mut dyn ControlLink,
+        mut room: usize,
+    ) -> Result<Progress, Refusal> {
+        while room >= MAX_REPLY {
+            let mut line = Line::new();
+            line.text(" ");
+            if let Err(end) = self.next_line(&mut line) {
+                return end;
+            }
+            line.send(control);
+            self.transfer.bytes = self.transfer.bytes.wrapping_add(line.as_bytes().len() as u32);
+            room = control.room();
+        }
+        Ok(Progress::Waiting)
+    }
+
+    /// Lines into the send buffer as it is, which has `room`: in two goes where its end comes in between.
+    fn send_data(
+        &mut self,
+        data: &mut dyn DataLink,
+        page: Option<&CodePage>,
+        mut room: usize,
+    ) -> Result<Progress, Refusal> {
+        let mut line = Line::new();
+        // Bytes of the line that are sent.
+        let mut gone = 0;
+        let mut end = None;
+        for _ in 0..2 {
+            data.send(&mut |buffer| {
+                let size = buffer.len();
+                let mut free = buffer;
+                loop {
+                    let rest = &line.as_bytes()[gone..];
+                    let (now, behind) = free.split_at_mut(rest.len().min(free.len()));
+                    now.copy_from_slice(&rest[..now.len()]);
+                    gone += now.len();
+                    room = room.saturating_sub(now.len());
+                    let bytes = &mut self.transfer.bytes;
+                    *bytes = bytes.wrapping_add(now.len() as u32);
+                    free = behind;
+                    if gone < line.as_bytes().len() || end.is_some() {
+                        return size - free.len();
+                    }
+                    line.clear();
+                    gone = 0;
+                    let next = if room < MAX_LINE {
+                        Err(Ok(Progress::Waiting))
+                    } else {
+                        self.next_line(&mut line)
+                    };
+                    match next {
+                        Err(last) => end = Some(last),
+                        Ok(()) => {
+                            if let Some(page) = page {
+                                line = wire::recode(page, &line);
+                            }
+                            line.text("\r\n");
+                        }
+                    }
+                }
+            });
+            if end.is_some() {
+                break;
+            }
+        }
+        end.unwrap_or(Ok(Progress::Waiting))
+    }
 }
 
 fn finish(transfer: &mut Transfer, data: &mut dyn DataLink) {
@@ -132,29 +221,4 @@ fn finish(transfer: &mut Transfer, data: &mut dyn DataLink) {
         data.close();
         transfer.stage = Stage::Drain;
     }
-}
-
-fn send_control(line: &mut Line, control: &mut dyn ControlLink) -> u32 {
-    line.send(control);
-    line.as_bytes().len() as u32
-}
-
-/// Queues a line, in two pieces where the send buffer's end comes in between.
-fn send_data(line: &mut Line, data: &mut dyn DataLink) -> u32 {
-    line.text("\r\n");
-    let bytes = line.as_bytes();
-    let mut sent = 0;
-    for _ in 0..2 {
-        let rest = bytes.get(sent..).unwrap_or_default();
-        if rest.is_empty() {
-            break;
-        }
-        data.send(&mut |buffer| {
-            let length = rest.len().min(buffer.len());
-            buffer[..length].copy_from_slice(&rest[..length]);
-            sent += length;
-            length
-        });
-    }
-    sent as u32
 }

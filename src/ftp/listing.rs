@@ -5,7 +5,7 @@
 
 use heapless::Vec;
 
-use super::reply::{Line, Refusal};
+use super::reply::{Line, Refusal, write_number};
 use crate::config::User;
 use crate::time::{DateTime, Zone};
 use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
@@ -112,27 +112,33 @@ pub struct View<'a> {
 
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 
+/// A line of LIST up to its name, over which its fields are written.
+const LONG: [u8; 57] = *b"-rw-rw-rw-   1 ftp      ftp               0 Jan 01 00:00 ";
+
 /// `-rw-rw-rw-   1 ftp      ftp           12345 Nov 21 07:02 NAME.EXT`
 fn write_long(line: &mut Line, entry: &DirEntry, now: DateTime) {
     let attributes = &entry.attributes;
-    line.text(match (attributes.kind, attributes.read_only) {
-        (Kind::Directory, false) => "drwxrwxrwx",
-        (Kind::Directory, true) => "dr-xr-xr-x",
-        (Kind::File, false) => "-rw-rw-rw-",
-        (Kind::File, true) => "-r--r--r--",
+    let mut text = LONG;
+    text[..10].copy_from_slice(match (attributes.kind, attributes.read_only) {
+        (Kind::Directory, false) => b"drwxrwxrwx",
+        (Kind::Directory, true) => b"dr-xr-xr-x",
+        (Kind::File, false) => b"-rw-rw-rw-",
+        (Kind::File, true) => b"-r--r--r--",
     });
-    line.text("   1 ftp      ftp      ").padded(attributes.size.into(), 10, b' ').text(" ");
+    write_number(&mut text[..43], attributes.size.into());
     let time = &attributes.modified;
     let month = usize::from(time.month.clamp(1, 12) - 1) * 3;
-    line.bytes(&MONTHS[month..month + 3]);
-    line.text(" ").padded(time.day.into(), 2, b'0').text(" ");
+    text[44..47].copy_from_slice(&MONTHS[month..month + 3]);
+    write_number(&mut text[..50], time.day.into());
     // A client takes a time without year for one in the past.
     if time.year == now.year && *time <= now {
-        line.padded(time.hour.into(), 2, b'0').text(":").padded(time.minute.into(), 2, b'0');
+        write_number(&mut text[..53], time.hour.into());
+        write_number(&mut text[..56], time.minute.into());
     } else {
-        line.padded(time.year.into(), 5, b' ');
+        text[51] = b' ';
+        write_number(&mut text[..56], time.year.into());
     }
-    line.text(" ").name(&entry.name);
+    line.bytes(&text).name(&entry.name);
 }
 
 /// A set of facts (RFC 3659 section 7.5).

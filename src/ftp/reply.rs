@@ -6,8 +6,6 @@
 
 use core::fmt::{self, Write};
 
-use heapless::Vec;
-
 use super::link::ControlLink;
 use crate::vfs::Name83;
 use crate::vfs::path::PathError;
@@ -18,15 +16,22 @@ use crate::vfs::{FsError, UserPath};
 pub const MAX_REPLY: usize = 560;
 
 /// One line of a reply, being written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Line {
-    bytes: Vec<u8, MAX_REPLY>,
+    bytes: [u8; MAX_REPLY],
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Line {
+        Line::new()
+    }
 }
 
 impl Line {
     /// An empty line.
     pub const fn new() -> Line {
-        Line { bytes: Vec::new() }
+        Line { bytes: [0; MAX_REPLY], length: 0 }
     }
 
     /// `code` and a space: a reply of one line, or the last line of a longer one.
@@ -49,19 +54,18 @@ impl Line {
     }
 
     /// Adds bytes as they are.
+    // Called from everywhere: inlined it would be a big part of the kernel.
+    #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Line {
-        for &byte in bytes {
-            self.byte(byte);
-        }
+        self.append(bytes, MAX_REPLY - 2);
         self
     }
 
-    /// Adds one byte.
-    pub fn byte(&mut self, byte: u8) -> &mut Line {
-        if self.bytes.len() < MAX_REPLY - 2 {
-            let _ = self.bytes.push(byte);
-        }
-        self
+    fn append(&mut self, bytes: &[u8], limit: usize) {
+        let room = self.bytes.get_mut(self.length..limit).unwrap_or_default();
+        let fits = bytes.len().min(room.len());
+        room[..fits].copy_from_slice(&bytes[..fits]);
+        self.length += fits;
     }
 
     /// Adds a decimal number.
@@ -69,24 +73,25 @@ impl Line {
         self.padded(number, 0, b' ')
     }
 
-    /// Adds a decimal number, right-aligned in `width` with `fill` before it.
+    /// Adds a decimal number, right-aligned in `width` (20 at most) with `fill` before it.
     pub fn padded(&mut self, number: u64, width: usize, fill: u8) -> &mut Line {
-        let mut digits = [0u8; 20];
-        let mut start = digits.len();
-        let mut rest = Digits::new(number);
-        while let Some(digit) = rest.next() {
-            start -= 1;
-            digits[start] = digit;
-        }
-        for _ in digits.len() - start..width {
-            self.byte(fill);
-        }
-        self.bytes(&digits[start..])
+        let mut digits = [fill; 20];
+        let start = write_number(&mut digits, number);
+        self.bytes(&digits[start.min(digits.len().saturating_sub(width))..])
     }
 
     /// Adds a name, in the disk's bytes.
     pub fn name(&mut self, name: &Name83) -> &mut Line {
-        self.bytes(&name.to_text())
+        self.bytes(name.base());
+        match name.extension() {
+            [] => self,
+            extension => self.text(".").bytes(extension),
+        }
+    }
+
+    /// Takes everything out again.
+    pub fn clear(&mut self) {
+        self.length = 0;
     }
 
     /// Adds an absolute path.
@@ -115,14 +120,13 @@ impl Line {
 
     /// Sends the line. The caller has seen that there is room for [`MAX_REPLY`] bytes.
     pub fn send(&mut self, control: &mut dyn ControlLink) {
-        // `byte` leaves room for these two.
-        let _ = self.bytes.extend_from_slice(b"\r\n");
-        control.send(&self.bytes);
+        self.append(b"\r\n", MAX_REPLY);
+        control.send(self.as_bytes());
     }
 
     /// The line so far.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.length]
     }
 }
 
@@ -133,26 +137,36 @@ impl fmt::Write for Line {
     }
 }
 
-/// Decimal digits, last first. 64-bit division is a long routine on a 386, so numbers that fit are
-/// divided as 32 bits.
-struct Digits {
-    rest: Option<u64>,
+/// Writes a decimal number that ends where `field` ends, and returns where it starts; a longer one loses its
+/// first digits.
+pub fn write_number(field: &mut [u8], number: u64) -> usize {
+    let mut start = field.len();
+    let mut large = number;
+    // 64-bit division is a long routine on a 386, so numbers that fit are divided as 32 bits.
+    let mut small = loop {
+        match u32::try_from(large) {
+            Ok(small) => break small,
+            Err(_) => {
+                start = put_digit(field, start, (large % 10) as u8);
+                large /= 10;
+            }
+        }
+    };
+    loop {
+        start = put_digit(field, start, (small % 10) as u8);
+        small /= 10;
+        if small == 0 {
+            return start;
+        }
+    }
 }
 
-impl Digits {
-    const fn new(number: u64) -> Digits {
-        Digits { rest: Some(number) }
+fn put_digit(field: &mut [u8], end: usize, digit: u8) -> usize {
+    let at = end.saturating_sub(1);
+    if let Some(place) = field.get_mut(at) {
+        *place = b'0' + digit;
     }
-
-    fn next(&mut self) -> Option<u8> {
-        let number = self.rest?;
-        let (quotient, digit) = match u32::try_from(number) {
-            Ok(small) => (u64::from(small / 10), (small % 10) as u8),
-            Err(_) => (number / 10, (number % 10) as u8),
-        };
-        self.rest = (quotient > 0).then_some(quotient);
-        Some(b'0' + digit)
-    }
+    at
 }
 
 /// Why a command is not carried out.

@@ -101,7 +101,7 @@ impl Sum {
 fn write_hex(line: &mut Line, bytes: &[u8]) {
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
-            line.byte(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+            line.bytes(&[if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }]);
         }
     }
 }

@@ -51,6 +51,9 @@ pub(super) struct Turns {
 impl Turns {
     /// Takes up what is known of a call; the commands that it gets, more than one only in hardship.
     fn begin(&mut self, key: u32, changes: bool) -> u16 {
+        if self.is_idle() {
+            return 1;
+        }
         let turn = self.waiting.iter().find(|turn| turn.key == key);
         self.searches = turn.map_or([None; 2], |turn| turn.searches);
         let waited = turn.map_or(0, |turn| turn.waited);
@@ -62,6 +65,11 @@ impl Turns {
             self.favourite = Some((key, 0));
         }
         1 + waited / HARDSHIP
+    }
+
+    /// Whether nobody waits: mostly so, and nothing of a call is known then.
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.favourite.is_none()
     }
 
     /// Whether another call than this one is the favourite. One that is gone is forgotten in time.
@@ -81,6 +89,10 @@ impl Turns {
 
     /// Ends a slice; `lost`: its commands went into what may have to be read again.
     fn end(&mut self, key: u32, again: bool, lost: bool) {
+        if !again && self.is_idle() {
+            self.searches.iter_mut().for_each(|search| *search = None);
+            return;
+        }
         let at = self.waiting.iter().position(|turn| turn.key == key);
         if !again && self.favourite.is_some_and(|(favourite, _)| favourite == key) {
             self.favourite = None;

@@ -8,7 +8,7 @@ use ftpsrv::block::SECTOR;
 use ftpsrv::vfs::{FsError, Provider};
 
 use crate::disk::Medium;
-use crate::rig::{APPEND, Random, STORE, make_dir, remove, remove_dir, rename, store};
+use crate::rig::{APPEND, Random, STORE, make_dir, remove, remove_dir, rename, resume, store};
 
 /// Paths from the drive's root (`SUB/FILE.TXT`) and files' contents; `None`: a directory.
 pub type Tree = BTreeMap<String, Option<Vec<u8>>>;
@@ -20,6 +20,8 @@ pub enum Op {
     Store(String, Vec<u8>, usize),
     /// Appends, or stores.
     Append(String, Vec<u8>, usize),
+    /// Writes from an offset on, as an upload does that goes on where it broke off; nothing is cut.
+    Resume(String, u32, Vec<u8>, usize),
     /// Deletes a file.
     Remove(String),
     /// Renames or moves.
@@ -40,6 +42,9 @@ impl Op {
         match self {
             Op::Store(name, data, piece) => store(files, &full(name), STORE, data, *piece),
             Op::Append(name, data, piece) => store(files, &full(name), APPEND, data, *piece),
+            Op::Resume(name, offset, data, piece) => {
+                resume(files, &full(name), *offset, data, *piece)
+            }
             Op::Remove(name) => remove(files, &full(name)),
             Op::Rename(from, to) => rename(files, &full(from), &full(to)),
             Op::MakeDir(name) => make_dir(files, &full(name)),
@@ -61,6 +66,20 @@ impl Op {
                 may_write(tree, name)?;
                 let file = tree.entry(name.clone()).or_insert_with(|| Some(Vec::new()));
                 file.as_mut().expect("a file").extend_from_slice(data);
+            }
+            Op::Resume(name, offset, data, _) => {
+                let file = lookup(tree, name)?.as_ref().ok_or(FsError::IsADirectory)?;
+                let start = *offset as usize;
+                let mut content = file.clone();
+                if data.is_empty() {
+                    return Ok(());
+                }
+                if start > content.len() {
+                    return Err(FsError::BadFlags);
+                }
+                content.resize(content.len().max(start + data.len()), 0);
+                content[start..start + data.len()].copy_from_slice(data);
+                tree.insert(name.clone(), Some(content));
             }
             Op::Remove(name) => match lookup(tree, name)? {
                 None => return Err(FsError::IsADirectory),
@@ -97,7 +116,7 @@ impl Op {
     pub fn paths(&self) -> Vec<&str> {
         match self {
             Op::Rename(from, to) => vec![from, to],
-            Op::Store(name, ..) | Op::Append(name, ..) => vec![name],
+            Op::Store(name, ..) | Op::Append(name, ..) | Op::Resume(name, ..) => vec![name],
             Op::Remove(name) | Op::MakeDir(name) | Op::RemoveDir(name) => vec![name],
         }
     }
@@ -114,9 +133,10 @@ impl Op {
         let piece = [100, 512, 1000, 4096, 16_384][random.below(5)];
         let length = random.below(longest);
         let length = if random.below(8) == 0 { length / 512 * 512 } else { length };
-        match random.below(12) {
+        match random.below(13) {
             0..4 => Op::Store(first, random.bytes(length), piece),
             4 | 5 => Op::Append(first, random.bytes(length), piece),
+            12 => Op::Resume(first, random.below(longest) as u32, random.bytes(length), piece),
             6 | 7 => Op::Remove(first),
             8 | 9 => Op::Rename(first, second),
             10 => Op::MakeDir(first),

@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 use ftpsrv::memory::{Memory, OutOfMemory};
-use ftpsrv::vfs::provider::{DirEntry, OpenFlags};
+use ftpsrv::vfs::provider::{DirEntry, FileHandle, OpenFlags};
 use ftpsrv::vfs::{FsError, Provider, ResolvedPath, Sandbox, UserPath};
 
 /// Memory that goes when the test's arena goes.
@@ -69,6 +69,30 @@ pub fn store(
     let path = path(name);
     let file = finish(|| files.open(&path, flags))?;
     let base = finish(|| files.attributes_of(file))?.size;
+    write_all(files, file, base, data, piece)
+}
+
+/// Writes into a file that is there, from `offset` on.
+pub fn resume(
+    files: &mut dyn Provider,
+    name: &str,
+    offset: u32,
+    data: &[u8],
+    piece: usize,
+) -> Result<(), FsError> {
+    let path = path(name);
+    let flags = OpenFlags { write: true, ..OpenFlags::default() };
+    let file = finish(|| files.open(&path, flags))?;
+    write_all(files, file, offset, data, piece)
+}
+
+fn write_all(
+    files: &mut dyn Provider,
+    file: FileHandle,
+    base: u32,
+    data: &[u8],
+    piece: usize,
+) -> Result<(), FsError> {
     let mut done = 0;
     let mut result = Ok(());
     while done < data.len() {

@@ -65,12 +65,18 @@ fn one_step(drives: &mut Drives<'_>, tree: &mut Tree, op: &Op, seed: u64, log: &
         *tree = before;
         for name in op.paths() {
             let full = path(&format!("/drive_c/{name}"));
-            if matches!(op, Op::Store(..) | Op::Append(..))
+            if matches!(op, Op::Store(..) | Op::Append(..) | Op::Resume(..))
                 && finish(|| drives.attributes(&full)).is_ok()
             {
                 let stored = fetch(drives, &format!("/drive_c/{name}"), 4096).unwrap();
                 match op {
                     Op::Store(_, data, _) => assert!(data.starts_with(&stored), "seed {seed}"),
+                    Op::Resume(_, offset, data, _) => {
+                        let (old, new) = stored.split_at(*offset as usize);
+                        let before = tree.get(name).cloned().flatten().unwrap_or_default();
+                        assert!(before.starts_with(old), "seed {seed}");
+                        assert!(data.starts_with(new) || new.starts_with(data), "seed {seed}");
+                    }
                     _ => {
                         let old = tree.get(name).cloned().flatten().unwrap_or_default();
                         assert!(stored.starts_with(&old), "seed {seed}");

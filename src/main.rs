@@ -32,7 +32,7 @@ use metal::pc::Pc;
 use metal::ports::IoPorts;
 
 /// Memory for sectors and directories: a sixteenth of what there is, within these bounds.
-const LEAST_CACHE: usize = 16 * 1024;
+const LEAST_CACHE: usize = 12 * 1024;
 const MOST_CACHE: usize = 64 * 1024;
 
 /// Runs the server on the PC, from the moment that protected mode, stack and interrupts stand.

@@ -6,7 +6,7 @@
 use core::net::SocketAddrV4;
 
 use super::link::ControlLink;
-use super::reply::Line;
+use super::reply::{Line, MAX_REPLY};
 use crate::config::settings::CodePage as Setting;
 use crate::vfs::codepage::{CP437, CP850, CodePage, CodePageError};
 
@@ -20,6 +20,19 @@ pub fn code_page(setting: Setting) -> Option<&'static CodePage> {
         Setting::Cp437 => Some(&CP437),
         Setting::Cp850 => Some(&CP850),
     }
+}
+
+/// Bytes of earlier replies that the client need not have acknowledged for the next to be sent.
+const UNACKNOWLEDGED: usize = 360;
+
+/// What a control connection's send buffer must hold: the longest line of a reply, behind earlier ones.
+pub const fn send_buffer(setting: Setting) -> usize {
+    MAX_REPLY * growth(matches!(setting, Setting::Raw)) + UNACKNOWLEDGED
+}
+
+/// How many bytes one may become: of UTF-8, or, where they travel `raw`, Telnet's escape twice.
+const fn growth(raw: bool) -> usize {
+    if raw { 2 } else { 3 }
 }
 
 /// The disk's bytes of what a client has sent, in `out`; `None` when it stays as it is: there is no code
@@ -65,9 +78,9 @@ impl ControlLink for WireLink<'_> {
         self.inner.receive(take);
     }
 
-    /// Whatever has this much room can be sent whole: a byte becomes up to three of UTF-8.
+    /// Whatever has this much room can be sent whole.
     fn room(&self) -> usize {
-        self.inner.room() / 3
+        self.inner.room() / growth(self.page.is_none())
     }
 
     fn send(&mut self, data: &[u8]) -> usize {

@@ -34,6 +34,9 @@ const TIMEOUT_STALLED: u64 = 130;
 /// is sent again then.
 const REPETITIONS: u8 = 3;
 const SEND_AGAIN: Duration = Duration::from_millis(10);
+/// Least size of a buffer, bytes; what is left of memory for what comes after the buffers.
+const LEAST: usize = 4096;
+const KEPT: usize = 4096;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
@@ -210,6 +213,17 @@ impl<'a> Slot<'a> {
     }
 }
 
+/// Sizes of a client's buffers for receiving and sending: those `wanted`, or less where its share of the
+/// memory, `room` bytes, is less; 4 KB at least, as the settings.
+fn fitting((receive, send): (usize, usize), room: usize) -> (usize, usize) {
+    if receive + send <= room {
+        return (receive, send);
+    }
+    let send = (room / 3 & !1023).clamp(LEAST.min(send), send);
+    let receive = (room.saturating_sub(send) & !1023).clamp(LEAST.min(receive), receive);
+    (receive, send)
+}
+
 /// A slot's bit among the news.
 fn bit(index: usize) -> u16 {
     1 << index.min(15)
@@ -251,41 +265,38 @@ pub(super) struct DataPool<'a> {
 }
 
 impl<'a> DataPool<'a> {
-    /// `count` sockets with buffers of `receive` and `send` bytes.
+    /// `count` sockets with buffers of `wanted` bytes to receive and to send, or of what memory there is.
     pub(super) fn new<M: Memory<'a>>(
         control: u16,
         count: usize,
-        (receive, send): (usize, usize),
+        wanted: (usize, usize),
         seed: u64,
         memory: &mut M,
     ) -> Result<DataPool<'a>, OutOfMemory> {
         let mut storage =
             memory.slots("data sockets", count, |_| Default::default())?.chunks_mut(1);
-        let mut receive =
-            memory.bytes("data receive buffers", count * receive)?.chunks_mut(receive);
-        let mut send = memory.bytes("data send buffers", count * send)?.chunks_mut(send);
-        let slots = memory.slots("data sockets", count, |_| {
-            let mut set = SocketSet::new(storage.next().unwrap_or_default());
-            let buffers = (receive.next().unwrap_or_default(), send.next().unwrap_or_default());
-            let mut socket =
-                Socket::new(SocketBuffer::new(buffers.0), SocketBuffer::new(buffers.1));
+        let slots = memory.slots("data sockets", count, |_| Slot {
+            set: SocketSet::new(storage.next().unwrap_or_default()),
+            handle: SocketHandle::default(),
+            ours: Ours::Nothing,
+            owner: Ipv4Addr::UNSPECIFIED,
+            port: 0,
+            linger: None,
+            uploads: false,
+            acknowledged: (0, 0),
+            repeated: 0,
+        })?;
+        let (receive, send) = fitting(wanted, memory.free().saturating_sub(KEPT) / count.max(1));
+        for slot in slots.iter_mut() {
+            let receive = SocketBuffer::new(memory.bytes("data receive buffers", receive)?);
+            let send = SocketBuffer::new(memory.bytes("data send buffers", send)?);
+            let mut socket = Socket::new(receive, send);
             // What is sent comes in pieces of half the buffer, of which the last part must not wait.
             socket.set_nagle_enabled(false);
             // An upload's speed is its window over this delay.
             socket.set_ack_delay(None);
-            let handle = set.add(socket);
-            Slot {
-                set,
-                handle,
-                ours: Ours::Nothing,
-                owner: Ipv4Addr::UNSPECIFIED,
-                port: 0,
-                linger: None,
-                uploads: false,
-                acknowledged: (0, 0),
-                repeated: 0,
-            }
-        })?;
+            slot.handle = slot.set.add(socket);
+        }
         let ephemeral = EPHEMERAL + (seed >> 40) as u16 % (u16::MAX - EPHEMERAL);
         Ok(DataPool {
             slots,
@@ -621,6 +632,25 @@ impl<'a> DataPort<'_, 'a> {
             (slot.ours, slot.linger) = (Ours::Abort, None);
             slot.socket_mut().abort();
             slot.settle(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_shrink_to_what_memory_there_is() {
+        const WANTED: (usize, usize) = (16_384, 8_192);
+        assert_eq!(fitting(WANTED, 24_576), WANTED);
+        assert_eq!(fitting(WANTED, 24_575), (16_384, 7_168));
+        assert_eq!(fitting(WANTED, 14_000), (9_216, 4_096));
+        assert_eq!(fitting(WANTED, 0), (4_096, 4_096));
+        assert_eq!(fitting((2_048, 1_024), 0), (2_048, 1_024));
+        for room in (8_192..25_000).step_by(100) {
+            let (receive, send) = fitting(WANTED, room);
+            assert!(receive + send <= room, "{receive} + {send} in {room}");
         }
     }
 }

@@ -54,7 +54,8 @@ pub struct Plan<'a> {
     pub control_buffers: (usize, usize),
     /// Data sockets: one for each client.
     pub data_sockets: usize,
-    /// Receive and send buffer of each data socket, bytes. For speed at least 2 * 1460.
+    /// Receive and send buffer of each data socket, bytes; where memory is short they are smaller, 4 KB at
+    /// least. For speed at least 2 * 1460.
     pub data_buffers: (usize, usize),
     /// Control connections from one address at most; further ones wait in the client's TCP. Where a NAT
     /// makes all clients look like one, as many as there are control sockets.

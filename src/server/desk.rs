@@ -21,8 +21,9 @@ use crate::vfs::{FsError, Provider, ResolvedPath};
 
 /// Longest line that is said, bytes.
 const LINE: usize = 240;
-/// Scroll-back of the log: a few hundred lines.
+/// Scroll-back of the log: a few hundred lines; a few screens where memory is short.
 const SCROLL_BACK: usize = 16 * 1024;
+const LEAST_SCROLL_BACK: usize = 4 * 1024;
 /// What the start found.
 const FOUND: usize = 1024;
 /// Lines of the log file that wait for the disk.
@@ -64,7 +65,8 @@ impl<'a> Desk<'a> {
         machine: &mut impl Machine,
         memory: &mut impl Memory<'a>,
     ) -> Result<Desk<'a>, OutOfMemory> {
-        let mut console = Console::new(memory.bytes("the screen's log", SCROLL_BACK)?);
+        let scroll_back = (memory.free() / 32).clamp(LEAST_SCROLL_BACK, SCROLL_BACK);
+        let mut console = Console::new(memory.bytes("the screen's log", scroll_back)?);
         console.redraw(machine.screen());
         let found = (memory.bytes("what was found", FOUND)?, 0);
         Ok(Desk { console, found, log: None, refreshed: Millis::default(), serial_pages: false })

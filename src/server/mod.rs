@@ -22,7 +22,7 @@ pub use machine::Machine;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::config::Settings;
+use crate::config::{Settings, Severity};
 use crate::ftp::client::Context;
 use crate::ftp::link::ControlLink;
 use crate::ftp::long_names::Gone;
@@ -30,6 +30,7 @@ use crate::ftp::session::{self, Session, Step};
 use crate::ftp::shared::{
     MAX_SESSIONS, Network, NetworkFigures, PassivePorts, Shared, Statistics, WhoList,
 };
+use crate::ftp::wire;
 use crate::memory::{Memory, OutOfMemory};
 use crate::net::nic::Nic;
 use crate::net::{self, Address, AddressPlan, Plan, Stack};
@@ -41,8 +42,8 @@ use start::Start;
 
 /// Control sockets beyond one for each client: they answer 421, and listen while others close.
 const SPARE_SOCKETS: usize = 3;
-/// Receive and send buffer of a control connection: two command lines; a few reply lines.
-const CONTROL_BUFFERS: (usize, usize) = (1024, 2048);
+/// Receive buffer of a control connection, bytes: a command line, and the beginning of the next.
+const COMMANDS: usize = 640;
 /// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file, and whose time is up.
 const TICK: u64 = 10;
 /// Milliseconds without any work after which the CPU may halt between interrupts.
@@ -159,12 +160,22 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         let (now, time, seed) = (machine.now(), machine.date_time(), machine.entropy());
         let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
         let plan = plan(&start.settings, clients, seed, memory)?;
-        let stack = place_stack(nic, &plan, memory, now)?;
         let connections = memory.slots("sessions", clients, |_| None)?;
         if let Some(path) = &start.log_file {
             desk.open_log(path.clone(), memory)?;
         }
+        // Last, because clients' buffers shrink to what is left.
+        let stack = place_stack(nic, &plan, memory, now)?;
         desk.announce(machine, &start.settings, memory.free());
+        if let Some(data) = stack.data(0)
+            && (data.receive_capacity(), data.send_capacity()) != plan.data_buffers
+        {
+            let (up, down) = (data.receive_capacity(), data.send_capacity());
+            let text = format_args!(
+                "Memory is short: buffers of {up} bytes for an upload, {down} for a download"
+            );
+            desk.say(machine, text, Severity::Warning);
+        }
         files.set_time(time);
         // The first port given out differs from start to start; which one it is does not matter.
         let first_port = seed as u16;
@@ -447,7 +458,7 @@ fn plan<'a>(
         mtu: settings.mtu,
         control_port: settings.control_port,
         control_sockets: clients + SPARE_SOCKETS,
-        control_buffers: CONTROL_BUFFERS,
+        control_buffers: (COMMANDS, wire::send_buffer(settings.code_page)),
         data_sockets: clients,
         data_buffers: (settings.tcp_buffer + settings.file_buffer, settings.file_buffer),
         // Those beyond the limit are told 421.

@@ -240,7 +240,7 @@ pub struct DrivesSize {
 }
 
 impl DrivesSize {
-    /// Divides about `bytes`: 16 KB to 64 KB.
+    /// Divides about `bytes`: 12 KB to 64 KB.
     pub const fn of(bytes: usize) -> DrivesSize {
         DrivesSize { cache: CacheSize::of(bytes - bytes / 8), index: bytes / 16 }
     }

@@ -134,14 +134,14 @@ fn a_sandbox_that_is_not_there_is_said_and_the_others_are_served() {
 
 #[test]
 fn too_little_memory_is_said_with_figures_and_what_to_lower() {
-    let said = failure(Boot::new().set("FTPSRV_TCPBUFFER_SIZE", "16").memory(260_000));
+    let said = failure(Boot::new().set("FTPSRV_TCPBUFFER_SIZE", "16").memory(170_000));
     let line = said.lines().find(|line| line.contains("Not enough memory")).expect(&said);
     contains_all(line, &["bytes needed", "free", "Lower FTPSRV_CLIENTS", "FTPSRV_TCPBUFFER_SIZE"]);
     // What is told to be lowered helps.
     Boot::new()
         .set("FTPSRV_TCPBUFFER_SIZE", "4")
         .set("FTPSRV_CLIENTS", "3")
-        .memory(260_000)
+        .memory(170_000)
         .start();
 }
 

@@ -1,6 +1,6 @@
 //! Transfers: what else happens meanwhile, and what is left when they break off.
 
-use crate::rig::{Boot, C};
+use crate::rig::{Boot, C, Rig};
 use sim::network::Random;
 
 #[test]
@@ -189,7 +189,20 @@ fn a_file_that_is_being_read_is_read_by_others_and_changed_by_none() {
 
 #[test]
 fn ten_uploads_at_once_mix_nothing() {
-    let mut rig = Boot::new().start();
+    ten_uploads(Boot::new());
+}
+
+#[test]
+fn where_memory_is_short_ten_are_served_with_smaller_buffers() {
+    let rig = ten_uploads(Boot::new().memory(260_000));
+    let said = rig.panel.serial();
+    let line = said.lines().find(|line| line.contains("Memory is short")).expect(&said);
+    let figures: Vec<usize> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(figures.iter().all(|figure| (4096..16_384).contains(figure)), "{line}");
+}
+
+fn ten_uploads(boot: Boot) -> Rig {
+    let mut rig = boot.start();
     let clients: Vec<_> = (0..10).map(|n| rig.login(n % 3)).collect();
     let mut random = Random::new(8);
     let files: Vec<Vec<u8>> = (0..10).map(|n| random.bytes(100_000 + 7777 * n)).collect();
@@ -212,6 +225,7 @@ fn ten_uploads_at_once_mix_nothing() {
     for (number, file) in files.iter().enumerate() {
         assert!(rig.on_disk(C, &format!("UP{number}.DAT")) == *file, "{number}");
     }
+    rig
 }
 
 #[test]

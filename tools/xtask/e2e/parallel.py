@@ -1,4 +1,4 @@
-"""Clients that transfer at the same time: parallel.py HOST PORT USER PASSWORD DIRECTORY COUNT"""
+"""Clients that transfer at the same time: parallel.py HOST PORT USER PASSWORD DIRECTORY COUNT BYTES"""
 
 import ftplib
 import io
@@ -7,19 +7,24 @@ import sys
 import threading
 
 host, port, user, password, top = sys.argv[1:6]
-count = int(sys.argv[6])
-SIZE = 1_000_000
+count, size = (int(argument) for argument in sys.argv[6:8])
 failures = []
+
+
+# One after the other: QEMU's user network keeps only one that waits.
+connections = []
+for index in range(count):
+    connections.append(ftplib.FTP(timeout=60))
+    connections[-1].connect(host, int(port))
+    connections[-1].login(user, password)
 
 
 def work(index):
     try:
-        ftp = ftplib.FTP(timeout=60)
-        ftp.connect(host, int(port))
-        ftp.login(user, password)
+        ftp = connections[index]
         ftp.cwd(top)
         for turn in range(2):
-            data = os.urandom(SIZE)
+            data = os.urandom(size)
             name = f"C{index}T{turn}.BIN"
             ftp.storbinary(f"STOR {name}", io.BytesIO(data))
             got = io.BytesIO()

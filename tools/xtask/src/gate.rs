@@ -5,7 +5,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::kernel::Kernel;
+use crate::kernel::{FLAT_START, Kernel};
 use crate::process;
 use crate::setup::Toolchain;
 
@@ -13,6 +13,20 @@ use crate::setup::Toolchain;
 const FILE_LIMIT: usize = 138 * 1024;
 /// Bytes of code, static data and stack. The rest of a PC's 640 KB is for buffers.
 const MEMORY_LIMIT: u32 = 272 * 1024;
+
+/// What the server needs for so many clients with buffers of so many KB: code, static data, stack and all
+/// buffers, in KB. The end-to-end tests serve them from it.
+#[derive(Clone, Copy)]
+pub struct Need {
+    pub clients: u32,
+    pub buffers: u32,
+    pub kilobytes: u32,
+}
+
+pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 330 };
+pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 460 };
+/// KB below the kernel: the BIOS's data, and what calls to the BIOS need.
+pub const LOW_KB: u32 = (FLAT_START / 1024) as u32;
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \
@@ -87,9 +101,20 @@ pub fn size(kernel: &Kernel) -> Result<()> {
         "        {file} bytes of file (limit {FILE_LIMIT}), {memory} bytes of memory without any \
          client's buffers (limit {MEMORY_LIMIT})"
     );
+    for line in needs() {
+        println!("        {line}");
+    }
     ensure!(file <= FILE_LIMIT, "the kernel's file has {file} bytes, over {FILE_LIMIT}");
     ensure!(memory <= MEMORY_LIMIT, "the kernel takes {memory} bytes, over {MEMORY_LIMIT}");
     Ok(())
+}
+
+/// Lines that say how much memory is needed.
+pub fn needs() -> impl Iterator<Item = String> {
+    [ONE_CLIENT, TEN_CLIENTS].into_iter().map(|Need { clients, buffers, kilobytes }| {
+        let clients = if clients == 1 { "1 client".into() } else { format!("{clients} clients") };
+        format!("{kilobytes} KB of memory for {clients} with buffers of {buffers} KB, all counted")
+    })
 }
 
 #[cfg(test)]

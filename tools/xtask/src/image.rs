@@ -11,7 +11,7 @@ use ftpsrv::config::{Message, Password, Settings, Severity, Users};
 
 use crate::floppy::FloppySize;
 use crate::kernel::Kernel;
-use crate::{floppy, hard_disk, kernel, mtcp_cfg, setup, workspace};
+use crate::{floppy, gate, hard_disk, kernel, mtcp_cfg, setup, workspace};
 
 /// Make a boot floppy
 #[derive(Args)]
@@ -90,6 +90,9 @@ impl Options {
             kernel.file.len(),
             kernel.memory
         );
+        for line in gate::needs() {
+            eprintln!("kernel: {line}");
+        }
         Ok(())
     }
 

@@ -11,10 +11,13 @@ use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 use crate::pack;
 
 /// Where the kernel is loaded and runs.
-const FLAT_START: u64 = 0x8000;
+pub const FLAT_START: u64 = 0x8000;
 /// Offsets of the header's fields in the file (src/metal/stage2.s).
 const LENGTH_FIELD: usize = 8;
 const BALANCE_FIELD: usize = 12;
+
+/// The second stage asks how much conventional memory there is: `int $0x12; movzwl %ax, %eax`.
+const ASKS_FOR_MEMORY: [u8; 6] = [0xCD, 0x12, 0x66, 0x0F, 0xB7, 0xC0];
 
 /// The kernel's parts.
 #[derive(Debug, Clone)]
@@ -29,6 +32,26 @@ pub struct Kernel {
     pub memory: u32,
     /// Addresses of the stack.
     pub stack: Range<usize>,
+}
+
+impl Kernel {
+    /// The same kernel, which takes the PC for one with so many KB of conventional memory: no emulator can
+    /// be told to have less than 640.
+    ///
+    /// # Errors
+    /// The second stage asks for the memory in other words than expected.
+    pub fn in_memory_of(&self, kilobytes: u32) -> Result<Kernel> {
+        let mut kernel = self.clone();
+        let windows = kernel.file.windows(ASKS_FOR_MEMORY.len());
+        let found = windows.take(0x1000).position(|bytes| bytes == ASKS_FOR_MEMORY);
+        let place = found.context("the second stage does not ask INT 12h")?;
+        // movl $kilobytes, %eax
+        kernel.file[place..place + 2].copy_from_slice(&[0x66, 0xB8]);
+        kernel.file[place + 2..place + 6].copy_from_slice(&kilobytes.to_le_bytes());
+        kernel.file[BALANCE_FIELD..BALANCE_FIELD + 4].fill(0);
+        balance(&mut kernel.file);
+        Ok(kernel)
+    }
 }
 
 /// Builds the kernel in the workspace `root` with `cargo`: the program of a toolchain that has the

@@ -58,6 +58,8 @@ pub struct Setup {
     pub machine: Machine,
     pub cpu: &'static str,
     pub memory_mb: u32,
+    /// KB of conventional memory that the kernel is made to believe in; `None`: what there is.
+    pub conventional_kb: Option<u32>,
     pub nic: &'static str,
     pub adapter: Adapter,
     pub speed: Speed,
@@ -79,6 +81,7 @@ impl Setup {
             machine: Machine::Pc,
             cpu: "486",
             memory_mb: 4,
+            conventional_kb: None,
             nic: "ne2k_isa",
             adapter: Adapter::Vga,
             speed: Speed::Full,
@@ -124,20 +127,22 @@ impl Guest {
         let config = mtcp_cfg::overlay(setup.config.as_bytes(), &passive.nat_settings());
         let config = mtcp_cfg::defaults(&config, &slip::settings(setup.emulator, setup.nic));
         let passwords = setup.passwords.as_deref();
+        let limited = setup.conventional_kb.map(|size| stage.kernel.in_memory_of(size));
+        let system = limited.transpose()?.unwrap_or_else(|| stage.kernel.clone());
         let (mut floppy, mut kernel) = (None, None);
         if let Boot::Floppy(size) = setup.boot {
             let mut files = vec![("MTCP.CFG", config.as_slice())];
             files.extend(passwords.map(|passwords| ("FTPPASS.TXT", passwords)));
             let image = dir.join(FLOPPY);
-            fs::write(&image, floppy::make(&stage.kernel, size, &files)?)?;
+            fs::write(&image, floppy::make(&system, size, &files)?)?;
             floppy = Some(image);
         } else {
             let image = dir.join("boot.img");
-            let volume = hard_disk::make(&stage.kernel, &image, &config, passwords.unwrap_or(b""))?;
+            let volume = hard_disk::make(&system, &image, &config, passwords.unwrap_or(b""))?;
             if setup.boot == Boot::Multiboot {
                 volume.delete("/FTPSRV.SYS")?;
                 let file = dir.join("ftpsrv.sys");
-                fs::write(&file, &stage.kernel.file)?;
+                fs::write(&file, &system.file)?;
                 kernel = Some(file);
             }
             disks.insert(0, volume);

@@ -60,12 +60,27 @@ fn begin(arena: &mut Arena) -> Result<(&'static mut Pc, &'static mut Desk<'stati
     Ok((pc, desk))
 }
 
-/// Starts the server and runs it to its end, then waits for a key and restarts the PC.
+/// Finds everything, and runs the server.
 fn serve(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> ! {
     metal::report::pc(pc, desk, arena);
-    let Ok((start, files, card)) = prepare(pc, desk, arena) else { stop(pc, desk) };
+    let Ok(parts) = prepare(pc, desk, arena) else { stop(pc, desk) };
     #[cfg(feature = "limits")]
-    metal::limits::run(pc, desk, card, &start.settings, arena);
+    metal::limits::run(pc, desk, parts.2, &parts.0.settings, arena);
+    kernel_run(pc, desk, parts, arena)
+}
+
+/// Gives back what only the start needed, starts the server and runs it to its end, then waits for a key and
+/// restarts the PC. What this cannot come to is the start's alone (tools/xtask/src/start_code.rs).
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn kernel_run(
+    pc: &mut Pc,
+    desk: &mut Desk<'static>,
+    (start, files, card): Parts,
+    arena: &mut Arena,
+) -> ! {
+    // SAFETY: this never returns to the code before it, which xtask sees to that nothing here calls.
+    unsafe { arena.take_back_start() };
     match Server::new(pc, desk, card, files, start, arena) {
         Ok(mut server) => {
             while server.step() == Turn::Running {}

@@ -129,7 +129,7 @@ real_idt_pointer:
 
 # ---------------------------------------------------------------- 32-bit code
 
-        .text
+        .section .text.entry, "ax"
         .code32
         .global protected_mode_entry
 protected_mode_entry:
@@ -192,6 +192,7 @@ make_idt:
         loop    1b
         ret
 
+        .text
 # thunk_call(number): INT `number` in real mode with the registers of low_registers, interrupts on.
         .global thunk_call
 thunk_call:

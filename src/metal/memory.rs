@@ -15,6 +15,8 @@ const RANGES: usize = 8;
 
 unsafe extern "C" {
     static _end: u8;
+    static _start_begin: u8;
+    static _start_end: u8;
 }
 
 /// Free memory from `next` to `end`, addresses.
@@ -44,6 +46,14 @@ impl Arena {
             arena.add_sizes();
         }
         arena
+    }
+
+    /// Takes over the memory of the code that only the start needs.
+    ///
+    /// # Safety
+    /// None of it runs any more. Called once.
+    pub unsafe fn take_back_start(&mut self) {
+        self.add(&raw const _start_begin as u64, &raw const _start_end as u64);
     }
 
     /// Extended memory, from the map of INT 15h function E820h.

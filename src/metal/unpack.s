@@ -345,7 +345,7 @@ unpack_byte:
 unpack_targets:
         cmpl    $KERNEL_END_MARK, _flat_last
         jne     unpack_failed
-        movl    $_text_start, %esi
+        movl    $_packed_start, %esi
         movl    $_text_end, %ebx
         subl    %esi, %ebx              # bytes of code
         xorl    %ecx, %ecx              # CL = the byte before
@@ -367,7 +367,7 @@ unpack_targets:
         roll    $16, %eax
         xchgb   %al, %ah
         leal    4(%esi), %edx           # the instruction's end
-        subl    $_text_start, %edx
+        subl    $_packed_start, %edx
         cmpl    %ebx, %eax
         jge     4f
         testl   %eax, %eax

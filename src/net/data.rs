@@ -219,7 +219,7 @@ fn fitting((receive, send): (usize, usize), room: usize) -> (usize, usize) {
     if receive + send <= room {
         return (receive, send);
     }
-    let send = (room / 3 & !1023).clamp(LEAST.min(send), send);
+    let send = ((room / 3) & !1023).clamp(LEAST.min(send), send);
     let receive = (room.saturating_sub(send) & !1023).clamp(LEAST.min(receive), receive);
     (receive, send)
 }

@@ -138,8 +138,14 @@ mod tests {
     fn files_on_the_floppy_are_of_today() {
         let mut boot_sector = [0; 512];
         boot_sector[510..].copy_from_slice(&[0x55, 0xAA]);
-        let kernel =
-            Kernel { elf: "".into(), file: vec![0; 512], boot_sector, memory: 0, stack: 0..0 };
+        let kernel = Kernel {
+            elf: "".into(),
+            file: vec![0; 512],
+            boot_sector,
+            memory: 0,
+            start: 0,
+            stack: 0..0,
+        };
         let image = make(&kernel, FloppySize::Kb360, &[("MTCP.CFG", b"")]).expect("a floppy");
         let mut disk = Cursor::new(image);
         let volume = FileSystem::new(&mut disk, FsOptions::new()).expect("a volume");

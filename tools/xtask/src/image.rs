@@ -85,12 +85,7 @@ impl Options {
             hard_disk::make(&kernel, image, &config, &passwords)?;
             println!("{}", image.display());
         }
-        eprintln!(
-            "kernel: {} bytes of file; {} bytes of memory for code, static data and stack",
-            kernel.file.len(),
-            kernel.memory
-        );
-        for line in gate::needs() {
+        for line in gate::figures(&kernel) {
             eprintln!("kernel: {line}");
         }
         Ok(())

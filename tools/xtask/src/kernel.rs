@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 
-use crate::pack;
+use crate::{pack, start_code};
 
 /// Where the kernel is loaded and runs.
 pub const FLAT_START: u64 = 0x8000;
@@ -30,6 +30,8 @@ pub struct Kernel {
     pub boot_sector: [u8; 512],
     /// Bytes of memory for code, static data and stack.
     pub memory: u32,
+    /// How many of them are given back after the start.
+    pub start: u32,
     /// Addresses of the stack.
     pub stack: Range<usize>,
 }
@@ -101,11 +103,14 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
         let symbol = file.symbol_by_name(name);
         Ok(symbol.with_context(|| format!("the kernel has no symbol {name}"))?.address())
     };
+    let start = address("_start_begin")?..address("_start_end")?;
+    start_code::verify(&file, start.clone())?;
     Ok(Kernel {
         elf: elf.into(),
         file: packed_file(&file)?,
         boot_sector,
         memory: (address("_end")? - FLAT_START) as u32,
+        start: (start.end - start.start) as u32,
         stack: address("stack_bottom")? as usize..address("stack_top")? as usize,
     })
 }
@@ -113,11 +118,14 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
 /// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then all that follows them, packed.
 fn packed_file(file: &object::File) -> Result<Vec<u8>> {
     let flat = flat_binary(file)?;
-    let text = file.section_by_name(".text").context("the kernel has no section .text")?;
-    let start = (text.address() - FLAT_START) as usize;
+    let address = |name: &str| {
+        let symbol = file.symbol_by_name(name).with_context(|| format!("no symbol {name}"))?;
+        anyhow::Ok((symbol.address() - FLAT_START) as usize)
+    };
+    let (start, end) = (address("_packed_start")?, address("_text_end")?);
     let (head, rest) = flat.split_at_checked(start).context("the kernel ends before its code")?;
     let mut packed = head.to_vec();
-    packed.extend(pack::pack(rest, text.size() as usize)?);
+    packed.extend(pack::pack(rest, end - start)?);
     packed.resize(packed.len().next_multiple_of(4), 0);
     let length = (packed.len() as u32).to_le_bytes();
     packed

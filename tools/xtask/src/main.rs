@@ -23,6 +23,7 @@ mod screenshot;
 mod serial;
 mod setup;
 mod slip;
+mod start_code;
 mod verify;
 mod workspace;
 
@@ -48,15 +49,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Run(options) => options.run(),
-        Command::Test(options) => options.run(),
-        Command::Bench(options) => options.run().map(|()| ExitCode::SUCCESS),
-        Command::Image(options) => options.run().map(|()| ExitCode::SUCCESS),
-        Command::Screenshot(options) => options.run().map(|()| ExitCode::SUCCESS),
+    let done = match std::env::var_os(start_code::LINKER) {
+        Some(linker) => start_code::link(&linker, &std::env::args_os().skip(1).collect::<Vec<_>>()),
+        None => run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Run(options) => options.run(),
+        Command::Test(options) => options.run(),
+        Command::Bench(options) => options.run().map(|()| ExitCode::SUCCESS),
+        Command::Image(options) => options.run().map(|()| ExitCode::SUCCESS),
+        Command::Screenshot(options) => options.run().map(|()| ExitCode::SUCCESS),
+    }
 }

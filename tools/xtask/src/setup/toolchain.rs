@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 use super::packages;
-use crate::process;
+use crate::{process, start_code};
 
 /// The oldest release whose cargo has `-Zjson-target-spec`, and which the code needs anyway.
 const OLDEST: (u32, u32) = (1, 95);
@@ -23,11 +23,12 @@ pub struct Toolchain {
 
 impl Toolchain {
     /// Its cargo, ready for `-Zbuild-std`: unstable options allowed, the environment clean, and the
-    /// linker set for targets/i386-unknown-none-elf.json.
+    /// linker set for targets/i386-unknown-none-elf.json: ourselves, before the real one.
     pub fn cargo(&self) -> Command {
         let mut command = process::command(&self.cargo);
         command.env("RUSTC", &self.rustc).env("RUSTC_BOOTSTRAP", "1");
-        command.env("CARGO_TARGET_I386_UNKNOWN_NONE_ELF_LINKER", &self.linker);
+        command.env("CARGO_TARGET_I386_UNKNOWN_NONE_ELF_LINKER", ourselves());
+        command.env(start_code::LINKER, &self.linker);
         command
     }
 
@@ -37,6 +38,13 @@ impl Toolchain {
         let prefix = file.strip_suffix("ld.bfd").or(file.strip_suffix("ld")).unwrap_or_default();
         self.linker.with_file_name(format!("{prefix}{name}"))
     }
+}
+
+/// The file of this program. One that was built anew meanwhile serves too: Linux then says "(deleted)".
+fn ourselves() -> PathBuf {
+    let file = std::env::current_exe().unwrap_or_default();
+    let name = file.to_string_lossy();
+    name.strip_suffix(" (deleted)").map(PathBuf::from).unwrap_or(file.clone())
 }
 
 /// The toolchain of these two programs, if it has what it takes.

@@ -127,7 +127,7 @@ impl Session {
 
 fn parallel(stage: &Stage, name: &str) -> Result<()> {
     let guest = boot(stage, name)?;
-    python(&guest, "parallel.py", &["/drive_c", "10"])?;
+    python(&guest, "parallel.py", &["/drive_c", "10", "1000000"])?;
     guest.finish()
 }
 

@@ -132,9 +132,13 @@ impl<'a> NicDevice<'a> {
         place.get(..self.fetched)
     }
 
-    /// The headers of the fetched frame, as long as it is that of a segment without options on Ethernet.
+    /// The headers of the fetched frame, as long as it is that of a segment without options. Only frames of
+    /// Ethernet wait for others.
     pub(super) fn headers(&self) -> Option<&[u8; HEADERS]> {
-        self.buffer.get(self.at..)?.first_chunk()
+        match self.medium {
+            Medium::Ethernet => self.buffer.get(self.at..)?.first_chunk(),
+            Medium::Ip => None,
+        }
     }
 
     /// Puts the run's last bytes back, over headers that are not needed any more.
@@ -165,24 +169,21 @@ impl<'a> NicDevice<'a> {
         true
     }
 
-    /// Appends the data of the fetched frame to the run, whose last segment it continues.
-    pub(super) fn join(&mut self, segment: &Segment) {
+    /// Appends the `length` bytes of data of the fetched frame, whose segment is `last`, to the run that they
+    /// continue. Whether no other frame fits behind them.
+    pub(super) fn join(&mut self, length: usize, last: &Segment) -> bool {
         self.uncover();
-        self.run += usize::from(segment.payload);
+        self.run += length;
         self.fetched = 0;
         let total = (self.run - ETHERNET_HEADER) as u16;
         if let Some(frame) = self.buffer.first_chunk_mut::<HEADERS>() {
             [frame[16], frame[17]] = total.to_be_bytes();
-            let acknowledges = segment.acknowledges.to_be_bytes();
+            let acknowledges = last.acknowledges.to_be_bytes();
             frame[42..46].copy_from_slice(&acknowledges);
-            frame[47] |= segment.flags;
-            [frame[48], frame[49]] = segment.window.to_be_bytes();
+            frame[47] |= last.flags;
+            [frame[48], frame[49]] = last.window.to_be_bytes();
         }
-    }
-
-    /// Whether another frame fits behind the run.
-    pub(super) fn has_room_behind(&self) -> bool {
-        self.run - HEADERS + FRAME <= self.buffer.len()
+        self.run - HEADERS + FRAME > self.buffer.len()
     }
 
     /// Whether the fetched frame is short enough for [`NicDevice::hold`].
@@ -192,7 +193,8 @@ impl<'a> NicDevice<'a> {
 
     /// Holds the fetched frame back, in place of one that was held before.
     pub(super) fn hold(&mut self) {
-        self.held = (self.at, self.fetched);
+        // What is behind an acknowledgement without options is no part of it.
+        self.held = (self.at, self.fetched.min(HELD));
         self.fetched = 0;
     }
 

@@ -4,13 +4,15 @@
 //!
 //! The way of a received frame: [`nic::Nic`] -> [`device`] (one buffer) -> [`packet`] (sanity,
 //! checksum) -> [`control`] or [`data`] (whose socket, and whether its sender may have it) -> smoltcp.
-//! Nothing reaches smoltcp that `packet` did not find well formed and addressed to us.
+//! Nothing reaches smoltcp that `packet` did not find well formed and addressed to us, or [`flow`] to follow
+//! what `packet` did.
 
 pub mod address;
 pub mod checksum;
 pub mod control;
 pub mod data;
 mod device;
+pub mod flow;
 pub mod nic;
 pub mod packet;
 mod sender;

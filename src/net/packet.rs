@@ -66,11 +66,11 @@ pub struct Segment {
 }
 
 impl Segment {
-    const FIN: u8 = 1;
-    const SYN: u8 = 2;
-    const RST: u8 = 4;
-    const PSH: u8 = 8;
-    const ACK: u8 = 16;
+    pub(super) const FIN: u8 = 1;
+    pub(super) const SYN: u8 = 2;
+    pub(super) const RST: u8 = 4;
+    pub(super) const PSH: u8 = 8;
+    pub(super) const ACK: u8 = 16;
 
     /// Whether it asks for a new connection.
     pub fn opens(&self) -> bool {
@@ -90,26 +90,6 @@ impl Segment {
     /// Whether it carries data and says nothing else that a segment before it could not say as well.
     pub fn is_plain_data(&self) -> bool {
         self.plain && self.payload > 0 && self.flags & !Self::PSH == Self::ACK
-    }
-
-    /// Whether it is plain data and goes on where the data of `other` ends, a whole number of double words
-    /// behind its start.
-    pub fn continues(&self, other: &Segment) -> bool {
-        (self.source, self.source_port, self.port) == (other.source, other.source_port, other.port)
-            && self.is_plain_data()
-            && other.payload > 0
-            && other.payload.is_multiple_of(4)
-            && self.sequence == other.sequence.wrapping_add(other.payload.into())
-    }
-
-    /// Whether it is nothing but an acknowledgement of more than `other`, which is nothing else either, of the
-    /// same connection (RFC 9293 section 3.4).
-    pub fn supersedes(&self, other: &Segment) -> bool {
-        self.only_acknowledges()
-            && other.payload == 0
-            && (self.source, self.source_port, self.port)
-                == (other.source, other.source_port, other.port)
-            && self.acknowledges.wrapping_sub(other.acknowledges) as i32 > 0
     }
 
     /// Whether it resets the connection.
@@ -165,44 +145,6 @@ pub fn classify(frame: &[u8], own: &Identity) -> Result<Packet, Reject> {
 
 /// Bytes of the headers of a TCP segment without options in its Ethernet frame.
 pub const HEADERS: usize = ETHERNET_HEADER + HEADER + HEADER;
-
-/// Looks at `frame` as [`classify`] does, where it is data or an acknowledgement of the connection that the
-/// segment `last` is of, whose frame began with `headers`: all that those two have in common was looked at
-/// then. `None` where it is anything else, or damaged.
-pub fn follow(frame: &[u8], headers: &[u8; HEADERS], last: &Segment) -> Option<Segment> {
-    const PLAIN: u8 = 0x50;
-    let (own, rest) = frame.split_first_chunk::<HEADERS>()?;
-    let word = |bytes: &[u8; HEADERS], at: usize| {
-        u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-    };
-    let other = |at: usize| word(own, at) ^ word(headers, at);
-    // Stations, type, version and service; fragment, time to live and protocol; addresses and ports.
-    let others = other(0) | other(4) | other(8) | other(12) | other(20);
-    let [.., t0, t1] = word(own, 14).to_ne_bytes();
-    let total = usize::from(u16::from_be_bytes([t0, t1]));
-    let payload = rest.get(..total.checked_sub(HEADER + HEADER)?)?;
-    let (ip, tcp) = own.get(ETHERNET_HEADER..)?.split_first_chunk::<HEADER>()?;
-    let tcp = tcp.first_chunk::<HEADER>()?;
-    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
-    if others | other(26) | other(30) | other(34) != 0
-        || ip[0] != 0x45
-        || tcp[12] != PLAIN
-        || tcp[13] & !Segment::PSH != Segment::ACK
-        || checksum::fold(checksum::add_header(0, ip)) != 0xffff
-        || checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], tcp, payload) != 0xffff
-    {
-        return None;
-    }
-    Some(Segment {
-        flags: tcp[13],
-        window: u16::from_be_bytes([tcp[14], tcp[15]]),
-        acknowledges: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
-        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
-        payload: payload.len() as u16,
-        plain: true,
-        ..*last
-    })
-}
 
 /// ARP for Ethernet and IPv4 (RFC 826).
 fn arp(packet: &[u8], own: &Identity, source: [u8; 6]) -> Result<Packet, Reject> {
@@ -383,50 +325,6 @@ mod tests {
         assert_eq!(classify(&frame, &OWN), expected);
         let line = Identity { class: Class::Slip, ..OWN };
         assert_eq!(classify(&frame[14..], &line), expected);
-    }
-
-    #[test]
-    fn later_acknowledgements_are_ahead_around_the_end_of_the_numbers() {
-        let at = |acknowledges| Segment {
-            source: Ipv4Addr::new(10, 0, 0, 10),
-            source_port: 4000,
-            port: 2048,
-            flags: Segment::ACK,
-            window: 0,
-            acknowledges,
-            sequence: 0,
-            payload: 0,
-            plain: true,
-        };
-        assert!(at(5).only_acknowledges() && at(5).supersedes(&at(4)));
-        assert!(at(3).supersedes(&at(u32::MAX - 3)));
-        assert!(!at(5).supersedes(&at(5)) && !at(4).supersedes(&at(5)));
-        assert!(!at(5).supersedes(&Segment { port: 2049, ..at(4) }));
-        assert!(!Segment { payload: 1, ..at(5) }.only_acknowledges());
-        assert!(!Segment { flags: Segment::ACK | Segment::FIN, ..at(5) }.only_acknowledges());
-    }
-
-    #[test]
-    fn data_continues_where_data_ends() {
-        let at = |sequence, payload| Segment {
-            source: Ipv4Addr::new(10, 0, 0, 10),
-            source_port: 4000,
-            port: 2048,
-            flags: Segment::ACK,
-            window: 0,
-            acknowledges: 1,
-            sequence,
-            payload,
-            plain: true,
-        };
-        let first = at(u32::MAX - 999, 1460);
-        assert!(at(460, 7).continues(&first) && first.is_plain_data());
-        assert!(!at(461, 7).continues(&first) && !at(459, 7).continues(&first));
-        assert!(!at(460, 0).continues(&first), "no data");
-        assert!(!at(459, 7).continues(&at(u32::MAX - 999, 1459)), "at no double word");
-        assert!(!Segment { flags: Segment::ACK | Segment::FIN, ..at(460, 7) }.continues(&first));
-        assert!(!Segment { plain: false, ..at(460, 7) }.continues(&first));
-        assert!(!Segment { port: 2049, ..at(460, 7) }.continues(&first));
     }
 
     #[test]

@@ -15,8 +15,9 @@ use super::address::{self, Address, AddressPlan, Event};
 use super::control::{ControlPool, ControlPort};
 use super::data::{DataPool, DataPort, Route};
 use super::device::NicDevice;
+use super::flow::{Flow, Step};
 use super::nic::{self, Class, Nic, ReceiveMode};
-use super::packet::{self, HEADERS, Identity, Packet, Reject, Segment};
+use super::packet::{self, Identity, Packet, Reject, Segment};
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::Millis;
 
@@ -136,17 +137,18 @@ pub struct Stack<'a> {
     now: Millis,
     next_tick: Millis,
     next_conflict: Millis,
+    /// What is for a data socket, in the device's keeping until the frame behind it is seen.
     held: Option<Held>,
-    /// The headers of the first frame of what is held.
-    headers: [u8; HEADERS],
+    /// The frames of which that is made.
+    flow: Flow,
 }
 
-/// What is for a data socket, in the device's keeping until the frame behind it is seen.
+/// What is held for the data socket of this index.
+#[derive(Clone, Copy)]
 struct Held {
-    /// The socket.
     index: usize,
-    /// An acknowledgement, or the last of a run of data segments.
-    segment: Segment,
+    /// It is more than one frame.
+    more: bool,
 }
 
 fn instant(now: Millis) -> Instant {
@@ -220,7 +222,7 @@ impl<'a> Stack<'a> {
             next_tick: now,
             next_conflict: now,
             held: None,
-            headers: [0; HEADERS],
+            flow: Flow::default(),
         };
         if let AddressPlan::Fixed(address) = plan.address {
             stack.use_address(Some(address).filter(Address::is_usable));
@@ -294,14 +296,19 @@ impl<'a> Stack<'a> {
     fn receive(&mut self) -> bool {
         let Some(frame) = self.device.fetch() else { return false };
         // No connection has seen anything since what is held was found to be for its own.
-        if let Some(held) = &self.held
-            && self.identity.class == Class::Ethernet
-            && let Some(segment) = packet::follow(frame, &self.headers, &held.segment)
+        if let Some(held) = &mut self.held
+            && let Some(step) = self.flow.follow(frame)
         {
-            let index = held.index;
+            held.more = true;
             bump(&mut self.counters.segments_in);
-            self.data.follow(index, &segment);
-            self.deliver_data(index, segment);
+            match step {
+                Step::Acknowledgement => self.device.hold(),
+                Step::Data(length) => {
+                    if self.device.join(length, self.flow.last()) {
+                        self.deliver_held();
+                    }
+                }
+            }
             return true;
         }
         match packet::classify(frame, &self.identity) {
@@ -351,45 +358,34 @@ impl<'a> Stack<'a> {
     /// that is one of the same connection which says more, TCP need not look at both. Data waits for data
     /// that continues it: TCP's work for a packet costs more than its data.
     fn deliver_data(&mut self, index: usize, segment: Segment) {
+        self.deliver_held();
         if segment.is_syn() {
             self.device.raise_mss();
         }
-        let only_acknowledges = segment.only_acknowledges() && self.device.can_hold();
-        match &mut self.held {
-            Some(held) if segment.continues(&held.segment) => {
-                self.device.join(&segment);
-                held.segment = segment;
-                if !self.device.has_room_behind() {
-                    self.deliver_held();
-                }
-                return;
-            }
-            Some(held) if segment.supersedes(&held.segment) && self.device.can_hold() => {
-                self.device.hold();
-                held.segment = segment;
-                return;
-            }
-            _ => self.deliver_held(),
-        }
         if let Some(headers) = self.device.headers() {
-            self.headers = *headers;
+            self.flow.begin(headers, &segment);
+            if segment.only_acknowledges() && self.device.can_hold() {
+                self.device.hold();
+                self.held = Some(Held { index, more: false });
+                return;
+            }
+            if segment.is_plain_data() && self.device.begin_run(&segment) {
+                self.held = Some(Held { index, more: false });
+                return;
+            }
         }
-        if only_acknowledges {
-            self.device.hold();
-        } else if !segment.is_plain_data() || !self.device.begin_run(&segment) {
-            self.hand_over(Some(index));
-            return;
-        }
-        self.held = Some(Held { index, segment });
+        self.hand_over(Some(index));
     }
 
     /// Gives what waits to its socket.
     fn deliver_held(&mut self) {
-        if let Some(held) = self.held.take() {
-            self.device.show_held();
-            self.hand_over(Some(held.index));
-            self.device.show_fetched();
+        let Some(held) = self.held.take() else { return };
+        if held.more {
+            self.data.follow(held.index, self.flow.last());
         }
+        self.device.show_held();
+        self.hand_over(Some(held.index));
+        self.device.show_fetched();
     }
 
     /// Shows smoltcp the fetched frame, and the data socket that it is for, or all others.

@@ -145,18 +145,28 @@ impl<P: Ports> Chip<P> {
     /// Reads the card's memory from `address` on; at the end of the ring the chip itself goes on at
     /// its start. `buffer` holds up to 1536 bytes.
     pub fn read_memory(&mut self, address: u16, buffer: &mut [u8]) {
-        self.begin_read(address, buffer.len());
+        self.start_remote(address, buffer.len(), CR_READ);
         self.read(buffer);
     }
 
-    /// Begins a remote read of `count` bytes, all of which are to be taken with [`Chip::read`], in pieces of a
-    /// multiple of 4.
-    pub fn begin_read(&mut self, address: u16, count: usize) {
-        self.start_remote(address, count, CR_READ);
+    /// Reads the first four bytes of a page, and those behind them into `buffer`, whose length is a multiple
+    /// of 4.
+    pub fn read_page(&mut self, page: u8, buffer: &mut [u8]) -> [u8; 4] {
+        let mut first = [0; 4];
+        self.start_remote(u16::from(page) << 8, first.len() + buffer.len(), CR_READ);
+        if self.width == Width::Dword {
+            let port = self.base.wrapping_add(DATA);
+            first = self.ports.inl(port).to_le_bytes();
+            self.ports.read_dwords(port, buffer);
+        } else {
+            self.read(&mut first);
+            self.read(buffer);
+        }
+        first
     }
 
     /// Takes the next bytes of a remote read.
-    pub fn read(&mut self, buffer: &mut [u8]) {
+    fn read(&mut self, buffer: &mut [u8]) {
         let port = self.base.wrapping_add(DATA);
         match self.width {
             Width::Byte => {

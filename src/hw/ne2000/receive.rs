@@ -108,13 +108,8 @@ impl<P: Ports> Ne2000<P> {
 
     /// Reads the frame at `next`; `None` when it was dropped.
     fn take_frame(&mut self, buffer: &mut [u8]) -> Option<usize> {
-        let address = u16::from(self.next) << 8;
         let (start, rest) = buffer.split_at_mut_checked(SHORT).unwrap_or_default();
-        let mut header = [0; HEADER as usize];
-        self.chip.begin_read(address, header.len() + SHORT);
-        self.chip.read(&mut header);
-        self.chip.read(start);
-        let [status, following, low, high] = header;
+        let [status, following, low, high] = self.chip.read_page(self.next, start);
         let count = u16::from_le_bytes([low, high]);
         if !self.is_consistent(status, following, count) {
             self.discard_ring();
@@ -124,6 +119,7 @@ impl<P: Ports> Ne2000<P> {
         let fits = if length <= SHORT {
             true
         } else if let Some(rest) = rest.get_mut(..length - SHORT) {
+            let address = u16::from(self.next) << 8;
             self.chip.read_memory(address + HEADER + SHORT as u16, rest);
             true
         } else {

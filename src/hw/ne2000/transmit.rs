@@ -38,7 +38,7 @@ impl<P: Ports> Ne2000<P> {
         if !LENGTHS.contains(&frame.len()) {
             return Err(SendError::BadLength);
         }
-        if !self.has_room() || self.sending.is_some() {
+        if self.sending.is_some() || self.recovery.is_some() {
             self.poll_transmitter();
             if !self.has_room() {
                 return Err(SendError::Busy);

@@ -21,8 +21,8 @@ const FRAME: usize = 1536;
 /// Longest frame that can be held back: Ethernet's shortest, in which a bare acknowledgement fits. A multiple
 /// of 4.
 const HELD: usize = 64;
-/// Segments that smoltcp hands over in one packet, at most: half of a large send buffer in two goes.
-const MOST_SEGMENTS: usize = 3;
+/// Segments that smoltcp hands over in one packet, at most: half of the largest send buffer, 8 KB.
+const MOST_SEGMENTS: usize = 6;
 
 /// The frame that smoltcp is to see.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,7 @@ use crate::time::Millis;
 /// Frames taken in before something is sent: more than a card of 16 KB holds of full ones.
 const MOST_FRAMES: usize = 24;
 /// Packets of data sockets sent before the card is looked at again. Their acknowledgements fit in its ring.
-const BURST: usize = 8;
+const BURST: usize = 4;
 /// Milliseconds between looks at all timers.
 const TICK: u64 = 10;
 /// Milliseconds that pass for connections between two turns at most. A disk command may keep the server

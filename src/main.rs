@@ -26,10 +26,10 @@ use ftpsrv::vfs::drives::{Drives, DrivesSize};
 use ftpsrv::vfs::{Drive, Provider};
 
 use metal::disks::PcDisks;
-use metal::low;
 use metal::memory::Arena;
 use metal::pc::Pc;
 use metal::ports::IoPorts;
+use metal::{interrupt, low};
 
 /// Memory for sectors and directories: a sixteenth of what there is, within these bounds.
 const LEAST_CACHE: usize = 12 * 1024;
@@ -169,7 +169,7 @@ fn find_card(
             desk.say(pc, text, Severity::Note);
         }
     };
-    let card = nic::find(IoPorts, &settings.nic, fixed, arena, &mut say)
+    let card = nic::find(IoPorts, &settings.nic, fixed, interrupt::free_lines(), arena, &mut say)
         .map_err(|error| fail(pc, desk, &error))?;
     found::card(desk, pc, card);
     let info = card.info();
@@ -217,7 +217,7 @@ fn stop(pc: &mut Pc, desk: &mut Desk<'static>) -> ! {
 fn restart_at_key(pc: &mut Pc) -> ! {
     while pc.key().is_none() {
         pc.poll();
-        pc.idle();
+        pc.idle(u64::MAX);
     }
     pc.restart()
 }

@@ -10,6 +10,7 @@ pub mod ne2000;
 pub mod nic;
 pub mod pci;
 pub mod pcnet;
+pub mod pic;
 pub mod pit;
 pub mod ports;
 pub mod rtc;

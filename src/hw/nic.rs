@@ -11,6 +11,7 @@ use super::etherlink3::{self, EtherLink3};
 use super::ne2000::{ISA_PORTS, Ne2000, NotFound};
 use super::pci::{self, Function};
 use super::pcnet::{self, Pcnet, Slot};
+use super::pic::Lines;
 use super::ports::Ports;
 use super::rtl8139::{self, Rtl8139};
 use super::slip::Slip;
@@ -168,7 +169,8 @@ pub fn is_serial(text: &str) -> bool {
 }
 
 /// Finds the card and puts it to work. `text` is FTPSRV_NIC's, empty to take any card; `fixed` says
-/// whether there is a fixed address; `say` is told of each probe.
+/// whether there is a fixed address; `lines` are the interrupt lines that a card may use without being told
+/// to, as nobody else serves them; `say` is told of each probe.
 ///
 /// # Errors
 /// [`NoCard`], with what to do.
@@ -176,6 +178,7 @@ pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
     mut ports: P,
     text: &'s str,
     fixed: bool,
+    lines: Lines,
     memory: &mut M,
     say: &mut dyn FnMut(Arguments<'_>),
 ) -> Result<&'a mut (dyn Nic + 'a), NoCard<'s>> {
@@ -185,20 +188,21 @@ pub fn find<'a, 's, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
         return Ok(memory.place("the serial line", line?)?);
     }
     let wanted = Wanted::parse(text)?;
-    if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, say) {
+    if let Some((driver, io, irq)) = find_pci(&mut ports, &wanted, lines, say) {
         if let Some(card) = start(ports.clone(), driver, io, irq, memory)? {
             return Ok(card);
         }
         say(format_args!("The card at {io:X}h does not answer"));
     }
     let nothing = if text.is_empty() { NoCard::Nothing } else { NoCard::Absent(text) };
-    find_isa(ports, &wanted, memory, say)?.ok_or(nothing)
+    find_isa(ports, &wanted, lines, memory, say)?.ok_or(nothing)
 }
 
 /// The first card on ISA that is wanted, at work.
 fn find_isa<'a, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
     mut ports: P,
     wanted: &Wanted,
+    lines: Lines,
     memory: &mut M,
     say: &mut dyn FnMut(Arguments<'_>),
 ) -> Result<Option<&'a mut (dyn Nic + 'a)>, OutOfMemory> {
@@ -222,9 +226,11 @@ fn find_isa<'a, P: Ports + Clone + 'a, M: DmaMemory<'a>>(
         }
     }
     for io in at(&ISA_PORTS).filter(|_| wanted.takes(Driver::Ne2000)) {
-        let card = probe(ports.clone(), io, wanted.irq, say);
-        if card.is_some() {
-            return place(card, memory);
+        if let Some(mut card) = probe(ports.clone(), io, wanted.irq, say) {
+            if wanted.irq.is_none() {
+                card.find_line(lines);
+            }
+            return place(Some(card), memory);
         }
     }
     if !wanted.takes(Driver::EtherLink3) {
@@ -257,30 +263,33 @@ fn probe<P: Ports>(
     card
 }
 
-/// The first card on PCI that is wanted, with its port and the IRQ that the user gave. The IRQ of the
-/// BIOS's choice may be a disk controller's too, and is left alone.
+/// The first card on PCI that is wanted, with its port and the IRQ that the user gave, or else the one that the
+/// BIOS chose: unless it may be a disk controller's too, which the BIOS listens to.
 fn find_pci<P: Ports>(
     ports: &mut P,
     wanted: &Wanted,
+    lines: Lines,
     say: &mut dyn FnMut(Arguments<'_>),
 ) -> Option<(Driver, u16, Option<u8>)> {
     let mut found = None;
     let mut visit = |ports: &mut P, function: Function, id: u32| {
         let io = function.io(ports);
+        let irq = function.irq(ports);
         let known = PCI_CARDS.iter().find(|card| card.0 == id).map(|card| card.1);
         say(format_args!(
             "PCI {:04X}:{:04X}, port {:X}h, IRQ {}{}",
             id & 0xFFFF,
             id >> 16,
             io.unwrap_or(0),
-            function.irq(ports),
+            irq,
             if known.is_some() { ": a network card" } else { "" }
         ));
         if let (Some(driver), Some(io)) = (known.filter(|&driver| wanted.takes(driver)), io)
             && wanted.io.is_none_or(|wanted| wanted == io)
         {
             function.enable(ports);
-            found = Some((driver, io, wanted.irq));
+            let free = irq < 16 && lines >> irq & 1 != 0;
+            found = Some((driver, io, wanted.irq.or(free.then_some(irq))));
         }
         found.is_some()
     };

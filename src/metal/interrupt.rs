@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use ftpsrv::hw::pic::Lines;
 use ftpsrv::hw::ports::Ports;
 use ftpsrv::hw::rtc;
 
@@ -19,6 +20,8 @@ const PIC1_MASK: u16 = 0x21;
 const PIC2_MASK: u16 = 0xA1;
 /// The RTC's line, on the second PIC.
 const RTC_IRQ: u8 = 8;
+/// IRQ 3, 4, 5, 7 and 9 to 12.
+pub const CARDS: Lines = 0x1EB8;
 /// What entry.s fills the guard with.
 const GUARD: u32 = 0x57AC_57AC;
 
@@ -26,6 +29,14 @@ const GUARD: u32 = 0x57AC_57AC;
 pub fn enable() {
     // SAFETY: entry.s made the interrupt table.
     unsafe { asm!("sti", options(nomem, nostack)) };
+}
+
+/// Lines that may be a card's, and that the BIOS does not listen to. (The timer's, keyboard's, cascade's,
+/// floppy's and disks' lines are the BIOS's.)
+pub fn free_lines() -> Lines {
+    // SAFETY: as in `open`.
+    let [first, second] = unsafe { bios_masks };
+    (Lines::from(second) << 8 | Lines::from(first)) & CARDS
 }
 
 /// Lets `irq` end a HLT; the BIOS does not see it. Only lines that nobody else serves: the RTC's
@@ -60,10 +71,34 @@ pub fn rearm() {
     IoPorts.outb(PIC2_MASK, masks[1]);
 }
 
-/// Halts until an interrupt.
-pub fn halt() {
-    // SAFETY: interrupts are on, and the timer's comes 18 times a second at least.
-    unsafe { asm!("sti", "hlt", options(nomem, nostack)) };
+/// Halts until an interrupt, unless a line that closed itself came since the last call; gives the lines that
+/// came, and opens them again.
+pub fn halt() -> Lines {
+    // SAFETY: interrupts are on, and are again after the STI. The timer's comes 18 times a second at least.
+    unsafe { asm!("cli", options(nomem, nostack)) };
+    let mut came = closed();
+    if came == 0 {
+        // What came since the CLI is let in behind STI's shadow, by the HLT that it ends.
+        // SAFETY: as above.
+        unsafe { asm!("sti", "hlt", options(nomem, nostack)) };
+        came = closed();
+    } else {
+        // SAFETY: as above.
+        unsafe { asm!("sti", options(nomem, nostack)) };
+    }
+    if came != 0 {
+        rearm();
+    }
+    came
+}
+
+/// Open lines that closed themselves when they came.
+fn closed() -> Lines {
+    // SAFETY: as in `rearm`.
+    let [first, second] = unsafe { our_masks };
+    let open = Lines::from(second) << 8 | Lines::from(first);
+    let masks = Lines::from(IoPorts.inb(PIC2_MASK)) << 8 | Lines::from(IoPorts.inb(PIC1_MASK));
+    masks & !open
 }
 
 /// Starts the RTC's periodic interrupt; whether it comes.

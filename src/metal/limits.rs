@@ -49,9 +49,12 @@ pub fn run(
         Ok(stack) => stack,
         Err(error) => fault::stop(&error),
     };
-    let mut ready = false;
+    let (mut ready, mut last_work) = (false, pc.now());
     loop {
-        stack.poll(pc.now(), usize::from(settings.packets_per_poll));
+        let now = pc.now();
+        if !stack.poll(now, usize::from(settings.packets_per_poll)).is_idle() {
+            last_work = now;
+        }
         // The emulator's NAT: every client looks like it.
         let Some(peer) = stack.address().and_then(|address| address.gateway) else { continue };
         for (slot, serve) in [source as fn(&mut DataPort<'_, '_>), sink].into_iter().enumerate() {
@@ -69,6 +72,9 @@ pub fn run(
             desk.say(pc, line, Severity::Note);
         }
         pc.poll();
+        if last_work != now {
+            pc.idle(now.since(last_work));
+        }
     }
 }
 

@@ -18,6 +18,10 @@ use super::{interrupt, keyboard, low};
 const SERIAL_QUEUE: usize = 1536;
 /// Milliseconds that a full queue takes to leave, with the transmitter's own, and half as much again.
 const LAST_WORDS: u64 = 200;
+/// Milliseconds without any work after which the CPU halts though the card's interrupt may not end it.
+const REST_AFTER: u64 = 20;
+/// Times that the card's interrupt has to come to be relied on.
+const PROVEN: u8 = 3;
 /// The RTC is read anew after so many milliseconds.
 const DATE_AGE: u64 = 200;
 
@@ -32,6 +36,8 @@ pub struct Pc {
     date: Option<(Millis, DateTime)>,
     /// Something ends a HLT within milliseconds.
     wakes: bool,
+    /// The network card's line, and how often it has come.
+    card: Option<(u8, u8)>,
     /// Keys come from COM1 too.
     keys: Option<SerialKeys>,
 }
@@ -50,6 +56,7 @@ impl Pc {
             queue_len: 0,
             date: None,
             wakes: interrupt::start_rtc(),
+            card: None,
             keys: None,
         }
     }
@@ -86,9 +93,9 @@ impl Pc {
 
     /// Lets the network card's interrupt end a HLT.
     pub fn wake_on(&mut self, irq: u8) {
-        // The timer's, keyboard's, cascade's, floppy's and disks' lines are the BIOS's.
-        if matches!(irq, 3 | 4 | 5 | 7 | 9 | 10 | 11 | 12) {
+        if interrupt::CARDS >> irq & 1 != 0 {
             interrupt::open(irq);
+            self.card = Some((irq, 0));
         }
     }
 }
@@ -163,11 +170,18 @@ impl Machine for Pc {
         speaker::tone(&mut IoPorts, hertz);
     }
 
-    /// Without an RTC that wakes the CPU it does not sleep: a client would wait for the timer's tick.
-    fn idle(&mut self) {
-        if self.wakes && self.queue_len == 0 {
-            interrupt::rearm();
-            interrupt::halt();
+    /// Without an RTC that wakes the CPU it does not sleep: a client would wait for the timer's tick. While
+    /// nobody has seen the card's interrupt come, it does not sleep where a packet is to be expected.
+    fn idle(&mut self, rested: u64) {
+        let is_woken = self.card.is_some_and(|(_, came)| came >= PROVEN);
+        if !self.wakes || self.queue_len != 0 || (rested < REST_AFTER && !is_woken) {
+            return;
+        }
+        let lines = interrupt::halt();
+        if let Some((irq, came)) = &mut self.card
+            && lines >> *irq & 1 != 0
+        {
+            *came = came.saturating_add(1);
         }
     }
 

@@ -30,9 +30,10 @@ pub trait Machine {
     /// Sounds the speaker at `hertz`, or silences it with 0. Returns at once.
     fn tone(&mut self, hertz: u16);
 
-    /// Halts the CPU until something may have happened: an interrupt of timer, keyboard or network
-    /// card; at most a few milliseconds.
-    fn idle(&mut self);
+    /// Halts the CPU until something may have happened: an interrupt of timer, keyboard or network card; at
+    /// most a few milliseconds. `rested`: milliseconds since there was something to do last; while they are few
+    /// and nothing ends the halt when a packet comes, returns at once.
+    fn idle(&mut self, rested: u64);
 
     /// A number that differs from start to start: RTC and timer.
     fn entropy(&mut self) -> u64;

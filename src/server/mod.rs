@@ -46,8 +46,6 @@ const SPARE_SOCKETS: usize = 3;
 const COMMANDS: usize = 640;
 /// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file, and whose time is up.
 const TICK: u64 = 10;
-/// Milliseconds without any work after which the CPU may halt between interrupts.
-const REST_AFTER: u64 = 20;
 /// Milliseconds that transfers get when the server ends (manual, "Ending").
 const GRACE: u64 = 10_000;
 /// Milliseconds that the last replies get on their way out.
@@ -238,8 +236,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         }
         if busy {
             self.last_work = now;
-        } else if now.since(self.last_work) >= REST_AFTER {
-            self.machine.idle();
+        } else {
+            self.machine.idle(now.since(self.last_work));
         }
         if self.phase == Phase::Ended { Turn::Ended } else { Turn::Running }
     }

@@ -3,6 +3,7 @@
 //! Sixteen registers from the base port, the data port of the remote DMA at +10h, reset at +1Fh.
 //! Between calls the chip is always in register page 0 (DP8390D data sheet, section 10).
 
+use crate::hw::pic::{self, Lines};
 use crate::hw::ports::Ports;
 
 pub(super) const COMMAND: u16 = 0x00;
@@ -130,6 +131,18 @@ impl<P: Ports> Chip<P> {
     pub fn clear_remote(&mut self) {
         self.set(REMOTE_COUNT, 0);
         self.set(REMOTE_COUNT + 1, 0);
+    }
+
+    /// Which of `lines` the card's interrupt is, by one that a remote read raises. Leaves all masked.
+    pub fn find_line(&mut self, lines: Lines) -> Option<u8> {
+        self.set(INTERRUPTS, ISR_REMOTE_DONE);
+        self.set(INTERRUPT_MASK, ISR_REMOTE_DONE);
+        let before = pic::requests(&mut self.ports);
+        self.read_memory(0, &mut [0; 4]);
+        let raised = pic::requests(&mut self.ports) & !before & lines;
+        self.set(INTERRUPT_MASK, 0);
+        self.set(INTERRUPTS, ISR_REMOTE_DONE);
+        raised.is_power_of_two().then(|| raised.trailing_zeros() as u8)
     }
 
     fn start_remote(&mut self, address: u16, count: usize, command: u8) {

@@ -10,6 +10,7 @@ mod probe;
 mod receive;
 mod transmit;
 
+use crate::hw::pic::Lines;
 use crate::hw::ports::Ports;
 use crate::net::nic::{Class, DriverInfo, Nic, ReceiveMode, SendError, Statistics};
 use chip::Chip;
@@ -58,6 +59,14 @@ pub struct Ne2000<P> {
 }
 
 impl<P: Ports> Ne2000<P> {
+    /// Finds out which of `lines` the card's interrupt is, and raises it from now on.
+    pub fn find_line(&mut self, lines: Lines) {
+        self.irq = self.chip.find_line(lines);
+        if self.irq.is_some() {
+            self.chip.set(chip::INTERRUPT_MASK, receive::EVENTS);
+        }
+    }
+
     /// Puts the card to work: data sheet section 11, "Initialization sequence".
     fn initialize(&mut self) {
         self.chip.set(chip::COMMAND, chip::CR_STOP);

@@ -160,7 +160,7 @@ impl Machine for Pc {
         self.panel.tones.borrow_mut().push((self.panel.clock.now().0, hertz));
     }
 
-    fn idle(&mut self) {}
+    fn idle(&mut self, _: u64) {}
 
     fn entropy(&mut self) -> u64 {
         0x5EED

@@ -8,6 +8,7 @@ use ftpsrv::hw::ports::Ports;
 use ftpsrv::net::nic::{Nic, ReceiveMode, SendError};
 use sim::chips::dp8390::{Card, Dp8390};
 use sim::chips::fitted::{self, receive};
+use sim::chips::pic::{Interrupting, Pic};
 use sim::chips::{Device, PortBus, Station};
 
 const ADDRESS: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -355,4 +356,36 @@ fn card_left_running_by_another_driver_is_found() {
         assert!(chip.borrow_mut().arrive(&frame(2, 700)));
         assert_eq!(receive(&mut nic), Some(frame(2, 700)));
     }
+}
+
+#[test]
+fn interrupt_line_is_found_by_raising_it() {
+    let free = 1 << 5 | 1 << 10 | 1 << 12;
+    // Jumpers, lines that somebody else holds up, what is found.
+    for (irq, held, found) in [
+        (10, 0, Some(10)),
+        (5, 1, Some(5)),
+        (5, 1 << 10, Some(5)),
+        (10, 1 << 10, None),
+        (4, 0, None),
+    ] {
+        let (bus, chip, mut nic) = fit(Card::ne2000(0x300));
+        let pic = bus.plug(Pic::default());
+        pic.borrow_mut().connect(irq, &chip);
+        pic.borrow_mut().held = held;
+        // What arrives before, or meanwhile, raises nothing.
+        assert!(chip.borrow_mut().arrive(&frame(1, 700)));
+        nic.find_line(free);
+        assert_eq!(nic.info().irq, found, "IRQ {irq}, {held:X}h held");
+        assert_eq!(chip.borrow().asks(), found.is_some());
+        assert_eq!(receive(&mut nic), Some(frame(1, 700)));
+        assert_eq!(receive(&mut nic), None);
+        assert!(!chip.borrow().asks());
+        assert!(chip.borrow_mut().arrive(&frame(2, 60)));
+        assert_eq!(chip.borrow().asks(), found.is_some());
+    }
+    // Without controllers there is none to be found.
+    let (_, _, mut nic) = fit(Card::ne2000(0x300));
+    nic.find_line(free);
+    assert_eq!(nic.info().irq, None);
 }

@@ -2,11 +2,14 @@
 
 use ftpsrv::config::Settings;
 use ftpsrv::hw::nic::{self, NoCard};
+use ftpsrv::hw::pic::Lines;
+use ftpsrv::hw::ports::Ports;
 use ftpsrv::net::nic::{DriverInfo, Nic};
 use sim::chips::dp8390::{Card, Dp8390};
 use sim::chips::etherlink3::EtherLink3;
 use sim::chips::pci::Pci;
 use sim::chips::pcnet::{Dma, Pcnet};
+use sim::chips::pic::Pic;
 use sim::chips::ram::{CardMemory, Ram};
 use sim::chips::rtl8139::Rtl8139;
 use sim::chips::{PortBus, Station};
@@ -18,17 +21,19 @@ struct Pc {
     bus: PortBus,
     ram: Ram,
     said: Vec<String>,
+    /// Interrupt lines that cards may use.
+    lines: Lines,
 }
 
 impl Pc {
     fn new() -> Pc {
-        Pc { bus: PortBus::new(), ram: Ram::new(0x2_0000), said: Vec::new() }
+        Pc { bus: PortBus::new(), ram: Ram::new(0x2_0000), said: Vec::new(), lines: 0 }
     }
 
     fn find<'s>(&mut self, wanted: &'s str) -> Result<&'static mut dyn Nic, NoCard<'s>> {
         let mut memory = CardMemory::new(1 << 20, &self.ram);
         let said = &mut self.said;
-        nic::find(self.bus.clone(), wanted, true, &mut memory, &mut |text| {
+        nic::find(self.bus.clone(), wanted, true, self.lines, &mut memory, &mut |text| {
             said.push(text.to_string());
         })
     }
@@ -85,6 +90,26 @@ fn every_card_is_found_by_itself_by_its_name_and_by_its_port() {
         let wanted = settings.unwrap_or_else(|_| panic!("{line}")).nic;
         let found = pc.info(&wanted).expect(name);
         assert_eq!((found.name, found.io, found.irq), (name, port, Some(10)));
+    }
+}
+
+#[test]
+fn the_interrupt_of_a_card_is_used_where_nobody_else_listens_to_it() {
+    for (mut pc, wanted, name, port) in machines() {
+        // The BIOS routed PCI's to 11.
+        for (lines, expected) in [(1 << 11 | 1 << 5, Some(11)), (1 << 5, None)] {
+            pc.lines = lines;
+            let on_pci = pc.bus.clone().inl(0xCF8) == 0;
+            assert_eq!(pc.info("").expect(name).irq, expected.filter(|_| on_pci), "{name}");
+        }
+        assert_eq!(pc.info(&format!("{wanted} {port:x} 3")).unwrap().irq, Some(3));
+    }
+    let mut pc = Pc::new();
+    let card = pc.bus.plug(Dp8390::new(Card::ne2000(0x300), ADDRESS));
+    pc.bus.plug(Pic::default()).borrow_mut().connect(9, &card);
+    for (lines, expected) in [(1 << 9, Some(9)), (1 << 5, None)] {
+        pc.lines = lines;
+        assert_eq!(pc.info("").unwrap().irq, expected);
     }
 }
 

@@ -215,7 +215,7 @@ impl Machine for Board {
         outside(|| self.0.tone(hertz));
     }
 
-    fn idle(&mut self) {}
+    fn idle(&mut self, _: u64) {}
 
     fn entropy(&mut self) -> u64 {
         outside(|| self.0.entropy())

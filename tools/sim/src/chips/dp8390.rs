@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::pic::Interrupting;
 use super::{Device, Station};
 
 const TXP: u8 = 0x04;
@@ -378,6 +379,12 @@ impl Dp8390 {
             stuck: self.stuck,
             ..Dp8390::new(self.card.clone(), self.address)
         }
+    }
+}
+
+impl Interrupting for Dp8390 {
+    fn asks(&self) -> bool {
+        self.isr & self.pages[0][0x0F] & 0x7F != 0
     }
 }
 

@@ -8,6 +8,7 @@ pub mod fitted;
 pub mod ide;
 pub mod pci;
 pub mod pcnet;
+pub mod pic;
 pub mod ram;
 pub mod rtl8139;
 pub mod transmitter;

@@ -26,7 +26,7 @@ fn with_card<D: Device + Station + 'static>(
         let card: Rc<RefCell<dyn Station>> = bus.plug(make(&bus, &ram));
         let cable = Cable::new(network, &bus, card);
         let mut memory = CardMemory::new(1 << 20, &ram);
-        let found = nic::find(bus, wanted, true, &mut memory, &mut |_| {});
+        let found = nic::find(bus, wanted, true, 0, &mut memory, &mut |_| {});
         let found: &'static mut dyn Nic = found.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(found.address(), STATION);
         (found, cable)
@@ -147,7 +147,7 @@ fn over_a_line(wanted: &'static str, io: u16, kind: Kind) {
         let uart = bus.plug(Uart::new(io, kind));
         let cable = Cable::new(network, &bus, Rc::new(RefCell::new(SlipPeer::new(&uart))));
         let mut memory = CardMemory::new(1 << 20, &ram);
-        let found = nic::find(bus, wanted, true, &mut memory, &mut |_| {});
+        let found = nic::find(bus, wanted, true, 0, &mut memory, &mut |_| {});
         (found.unwrap_or_else(|error| panic!("{error}")), cable)
     });
     let mut rig = boot.start();

@@ -47,8 +47,8 @@ pub type Partitions = Vec<Partition, MAX_PARTITIONS>;
 /// Why a disk's tables are not believed, or not all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableProblem {
-    /// Neither a partition table nor a boot sector.
-    NoTable,
+    /// Neither a boot sector nor a partition table that names a FAT partition.
+    NoFat,
     /// An entry lies outside the disk or the chain of logical drives makes no sense.
     Inconsistent,
 }
@@ -114,7 +114,7 @@ pub fn scan(
         return Ok((found, None));
     }
     let Some(table) = entries(sector) else {
-        return Ok((found, Some(TableProblem::NoTable)));
+        return Ok((found, Some(TableProblem::NoFat)));
     };
     let mut problem = None;
     for entry in table.iter().filter(|entry| is_fat(entry.kind)) {
@@ -132,6 +132,9 @@ pub fn scan(
         if !all_good {
             problem = Some(TableProblem::Inconsistent);
         }
+    }
+    if found.is_empty() {
+        problem = problem.or(Some(TableProblem::NoFat));
     }
     Ok((found, problem))
 }

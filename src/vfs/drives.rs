@@ -139,7 +139,7 @@ impl fmt::Display for Message {
             None => write!(f, "Disk {}: ", self.disk.0)?,
         }
         match self.what {
-            Notice::Table(TableProblem::NoTable) => f.write_str("no partition table"),
+            Notice::Table(TableProblem::NoFat) => f.write_str("no FAT partition"),
             Notice::Table(TableProblem::Inconsistent) => {
                 f.write_str("partition table damaged, some partitions are left out")
             }

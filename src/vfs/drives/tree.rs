@@ -439,6 +439,7 @@ impl Drives<'_> {
 
     /// The new name over the old one, in one write; then the old one's long name, which is in a sector
     /// before where the first write did not reach it.
+    /// The long name first, which would be another file's beside the new entry.
     fn rename_in_place(
         &mut self,
         change: &mut Change,
@@ -448,8 +449,11 @@ impl Drives<'_> {
     ) -> Result<(), FsError> {
         let pieces =
             self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))?;
+        if !pieces.is_empty() {
+            change.then_erase(&pieces);
+            change.then(Step::Barrier);
+        }
         change.then(Step::Put { place: found.place, entry, end: false });
-        change.then_erase(&pieces);
         self.entry_changed(spot.number, spot.directory, found.number, Some(&entry.name()));
         Ok(())
     }

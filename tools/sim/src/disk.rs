@@ -2,7 +2,7 @@
 //! of a write, and may have a write cache that loses what was not flushed.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::rc::Rc;
@@ -139,6 +139,8 @@ pub struct SimDisk {
     pub bad_reads: HashSet<u32>,
     /// Sectors that cannot be written.
     pub bad_writes: HashSet<u32>,
+    /// Sectors that were written.
+    pub written: BTreeSet<u32>,
     /// The power goes right after this many more sectors were written, before any other command.
     pub cut_after: Option<u64>,
     /// Milliseconds that a command takes, added up in `busy_ms`.
@@ -163,6 +165,7 @@ impl SimDisk {
             counters: Counters::default(),
             bad_reads: HashSet::new(),
             bad_writes: HashSet::new(),
+            written: BTreeSet::new(),
             cut_after: None,
             latency_ms: 0,
             busy_ms: 0,
@@ -260,6 +263,7 @@ impl SimDisk {
                 None => {}
             }
             self.counters.sectors_written += 1;
+            self.written.insert(lba);
             if self.bad_writes.contains(&lba) {
                 return Err(DiskError::Failed { code: 0x10 });
             }

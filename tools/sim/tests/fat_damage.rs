@@ -106,6 +106,67 @@ fn mutated_volumes_are_survived() {
     }
 }
 
+/// The same in a partition: nothing beside it is written, whatever the volume says of its size.
+#[test]
+fn a_mutated_volume_leaves_its_neighbours_alone() {
+    const START: u32 = 63;
+    let volumes = volumes();
+    for seed in 0..count() / 3 {
+        let mut random = Random(seed + 50_000);
+        let mut volume = volumes[random.below(2)].clone();
+        mutate(&mut volume, &mut random);
+        let end = START + volume.sectors();
+        let mut disk = Medium::new(end + 10_000);
+        let mut table = [0; SECTOR];
+        table[450] = 0x06;
+        table[454..458].copy_from_slice(&START.to_le_bytes());
+        table[458..462].copy_from_slice(&volume.sectors().to_le_bytes());
+        table[510..].copy_from_slice(&[0x55, 0xAA]);
+        disk.set_sector(0, &table);
+        for lba in 0..volume.sectors() {
+            disk.set_sector(START + lba, &volume.sector(lba));
+        }
+        let disks = hard(disk);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        everything_once(&mut drives, &mut random);
+        let outside = disks
+            .with(0, |disk| disk.written.iter().find(|lba| !(START..end).contains(lba)).copied());
+        assert_eq!(outside, None, "seed {seed}");
+    }
+}
+
+/// What cannot be served is said, once for each drive.
+#[test]
+fn what_is_not_served_is_said() {
+    let sound = mkfs(2880, &["-F", "12"]);
+    let with = |at: usize, bytes: &[u8]| {
+        let mut medium = sound.clone();
+        let mut boot = medium.sector(0);
+        boot[at..at + bytes.len()].copy_from_slice(bytes);
+        medium.set_sector(0, &boot);
+        medium
+    };
+    for (medium, expected) in [
+        (with(11, &[0, 4]), "Disk 0: no FAT partition"),
+        (with(22, &[0, 0]), "Drive C: no FAT volume, or a damaged one: not served"),
+        (with(19, &[0xFF, 0xFF]), "Drive C: no FAT volume, or a damaged one: not served"),
+        (with(17, &[0, 0]), "Drive C: no FAT volume, or a damaged one: not served"),
+        (Medium::new(2880), "Disk 0: no FAT partition"),
+    ] {
+        let disks = hard(medium);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        assert_eq!(list(&mut drives, "/drive_c").map(drop), Err(FsError::NotFound));
+        assert!(!drives.drives().contains(Drive::new(b'C').unwrap()));
+        while drives.work() {}
+        let said: Vec<String> =
+            std::iter::from_fn(|| drives.message()).map(|message| message.to_string()).collect();
+        assert_eq!(said, [expected]);
+        assert_eq!(disks.counters(0).writes, 0);
+    }
+}
+
 #[test]
 fn garbage_is_not_mounted_and_not_written() {
     for seed in 0..count() / 5 {

@@ -7,10 +7,11 @@ use ftpsrv::time::DateTime;
 use ftpsrv::vfs::path::Drive;
 use ftpsrv::vfs::{Drives, DrivesSize, FsError, Provider};
 use sim::disk::{Medium, SimDisk, SimDisks};
-use sim::fat_image::{fsck, mkfs, mtools};
+use sim::fat_image::{TempFile, fsck, mkfs, mtools};
 use sim::fat_model::read_tree;
 use sim::rig::{
-    APPEND, Arena, READ, Random, STORE, fetch, finish, list, make_dir, path, remove, rename, store,
+    APPEND, Arena, READ, Random, STORE, fetch, finish, list, make_dir, path, remove, remove_dir,
+    rename, store,
 };
 
 const SIZE: DrivesSize = DrivesSize::of(24 * 1024);
@@ -249,6 +250,54 @@ fn long_names_stay_with_their_files_and_go_with_them() {
         lines.sort_unstable();
         assert_eq!(lines, ["::/A rather long name for a file.txt", "::/SHORT.DAT"]);
         assert_eq!(read_tree(&medium).unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn long_names_go_when_files_and_directories_move() {
+    for (sectors, kind) in [(2880, "12"), (20_000, "16"), (70_000, "32")] {
+        let text = TempFile::new();
+        std::fs::write(text.path(), b"content").unwrap();
+        let source = text.path().to_str().unwrap();
+        let mut medium = mkfs(sectors, &["-F", kind]);
+        for directory in ["A directory with a long name", "A directory to be removed", "DIR"] {
+            (medium, _) = mtools(&medium, "mmd", &[&format!("::/{directory}")]);
+        }
+        let long = "A file with a name that is so long that it takes two sectors of a directory, \
+                    behind what is there already, whatever that may be, be it much or be it little.txt";
+        for name in ["DIR/A file that goes up.txt", "A file that goes down.txt", long] {
+            (medium, _) = mtools(&medium, "mcopy", &[source, &format!("::/{name}")]);
+        }
+        let inside = "::/A directory with a long name/A file in it.txt";
+        (medium, _) = mtools(&medium, "mcopy", &[source, inside]);
+        let disks = hard(medium);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        for (from, to) in [
+            ("dir/afilet~1.txt", "up.txt"),
+            ("afilet~1.txt", "dir/down.txt"),
+            ("afilew~1.txt", "dir/two.txt"),
+            ("adirec~1", "dir/moved"),
+        ] {
+            rename(&mut drives, &format!("/drive_c/{from}"), &format!("/drive_c/{to}")).unwrap();
+        }
+        remove_dir(&mut drives, "/drive_c/adirec~2").unwrap();
+        drives.flush().unwrap();
+        let medium = disks.medium(0);
+        assert_eq!(fsck(&medium), [""; 0], "FAT{kind}");
+        let (_, listing) = mtools(&medium, "mdir", &["-/", "-b", "::/"]);
+        let listing = String::from_utf8_lossy(&listing).into_owned();
+        let mut lines: Vec<&str> = listing.lines().collect();
+        lines.sort_unstable();
+        let expected = [
+            "::/DIR/",
+            "::/DIR/DOWN.TXT",
+            "::/DIR/MOVED/",
+            "::/DIR/MOVED/A file in it.txt",
+            "::/DIR/TWO.TXT",
+            "::/UP.TXT",
+        ];
+        assert_eq!(lines, expected, "FAT{kind}");
     }
 }
 

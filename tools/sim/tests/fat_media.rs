@@ -7,7 +7,7 @@ use ftpsrv::vfs::path::Drive;
 use ftpsrv::vfs::{Drives, DrivesSize, FsError, Provider};
 use sim::disk::{Medium, SimDisk, SimDisks};
 use sim::fat_image::{fsck, mkfs, mtools};
-use sim::rig::{APPEND, Arena, Random, STORE, fetch, finish, make_dir, path, remove, store};
+use sim::rig::{APPEND, Arena, Random, STORE, fetch, finish, list, make_dir, path, remove, store};
 
 const SIZE: DrivesSize = DrivesSize::of(24 * 1024);
 
@@ -142,6 +142,34 @@ fn a_file_ends_at_four_gigabytes() {
     let known = "/LARGE\n  File size is 4294967295 bytes, cluster chain length is 0 bytes.";
     let rest = found.strip_prefix(known).unwrap_or_else(|| panic!("{found}"));
     assert_eq!(rest.lines().filter(|line| line.starts_with("  ")).count(), 1, "{found}");
+}
+
+/// The root directory's label counts, where LABEL puts it; the boot sector's may be an older one.
+#[test]
+fn the_label_is_the_root_directorys() {
+    for (sectors, bits, at) in [(2880, "12", 43), (20_000, "16", 43), (70_000, "32", 71)] {
+        let named = mkfs(sectors, &["-F", bits, "-n", "NEW"]);
+        let label = |medium: &Medium| {
+            let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium.clone()))]);
+            let (bump, mut handle) = (Bump::new(), disks.clone());
+            let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+            assert!(list(&mut drives, "/drive_c").unwrap().is_empty(), "a label is no file");
+            let volume = drives.info(Drive::new(b'C').unwrap()).unwrap().volume.unwrap();
+            volume.label.map(|label| String::from_utf8_lossy(&label).trim_end().to_owned())
+        };
+        let with_boot_label = |medium: &Medium, label: &[u8; 11]| {
+            let mut medium = medium.clone();
+            let mut boot = medium.sector(0);
+            boot[at..at + 11].copy_from_slice(label);
+            medium.set_sector(0, &boot);
+            medium
+        };
+        let old = *b"OLD        ";
+        assert_eq!(label(&with_boot_label(&named, &old)).as_deref(), Some("NEW"), "FAT{bits}");
+        let plain = mkfs(sectors, &["-F", bits]);
+        assert_eq!(label(&with_boot_label(&plain, &old)).as_deref(), Some("OLD"), "FAT{bits}");
+        assert_eq!(label(&plain), None, "FAT{bits}: NO NAME is none");
+    }
 }
 
 /// What the information sector says of free clusters is not believed, and right when the volume is closed.

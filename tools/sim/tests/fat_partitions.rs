@@ -158,3 +158,45 @@ fn every_partition_of_two_disks_is_sound_after_all_were_written_at_once() {
         }
     }
 }
+
+/// A disk with one volume, as a primary partition of this type, or as a logical drive in an extended one.
+fn one_partition(volume: &Medium, kind: u8, extended: Option<u8>) -> Medium {
+    let mut disk = Medium::new(2000);
+    let (mut table, mut start) = ([0; 512], 63);
+    if let Some(extended) = extended {
+        entry(&mut table, 0, extended, 63, 1800);
+        disk.set_sector(0, &table);
+        (table, start) = ([0; 512], 126);
+    }
+    entry(&mut table, 0, kind, 63, volume.sectors());
+    disk.set_sector(start - 63, &table);
+    for lba in 0..volume.sectors() {
+        disk.set_sector(start + lba, &volume.sector(lba));
+    }
+    disk
+}
+
+#[test]
+fn the_type_byte_says_what_is_served() {
+    let volume = mkfs(720, &["-F", "12", "-n", "VOLUME"]);
+    let served = |kind, extended| {
+        let disk = one_partition(&volume, kind, extended);
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(disk))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        let is_served = drives.drives().contains(Drive::new(b'C').unwrap());
+        let volume = drives.info(Drive::new(b'C').unwrap()).and_then(|info| info.volume);
+        assert_eq!(volume.map(|volume| volume.label), is_served.then_some(Some(*b"VOLUME     ")));
+        is_served
+    };
+    // FAT12, FAT16 up to 32 MB and beyond, FAT32, and the last two by LBA; not those that a boot manager
+    // hides (11h to 1Eh), nor other systems'.
+    let fat = [0x01, 0x04, 0x06, 0x0B, 0x0C, 0x0E];
+    for kind in 0..=255 {
+        assert_eq!(served(kind, None), fat.contains(&kind), "type {kind:02X}h");
+        assert_eq!(served(kind, Some(0x05)), fat.contains(&kind), "type {kind:02X}h, logical");
+        // DOS's extended partition, that of LBA, and the one that Linux hides from DOS.
+        let extended = [0x05, 0x0F, 0x85].contains(&kind);
+        assert_eq!(served(0x06, Some(kind)), extended, "extended type {kind:02X}h");
+    }
+}

@@ -1,7 +1,10 @@
 //! Disks that are full, protected, bad or slow: what clients are told, and that nobody else suffers.
 
 use crate::rig::{A, Boot, C, Rig, hard_disk, with_dirs, with_file};
+use ftpsrv::block::DiskKind;
+use sim::disk::SimDisk;
 use sim::fat_image::{fsck, mkfs};
+use sim::fat_model::read_tree;
 use sim::network::Random;
 
 /// A volume of about a megabyte.
@@ -29,6 +32,36 @@ fn a_full_disk_is_452_and_the_server_goes_on() {
     assert!(rig.put(other, "STOR AGAIN.DAT", &kept).starts_with("226"));
     rig.check_disks();
     assert!(rig.on_disk(C, "KEPT.DAT") == kept && rig.on_disk(C, "AGAIN.DAT") == kept);
+}
+
+/// Nothing that waits in the drive's write cache, and so is lost with the power, belongs to what was promised.
+#[test]
+fn what_was_answered_is_on_the_disk_when_the_power_goes() {
+    let mut rig = Boot::new().start();
+    rig.disks.with(C, |disk| {
+        let drive = std::mem::replace(disk, SimDisk::new(DiskKind::Hard, None));
+        *disk = drive.with_write_cache();
+    });
+    let ftp = rig.login(0);
+    let content = Random::new(8).bytes(100_000);
+    let left = |rig: &Rig| {
+        let medium = rig.disks.with(C, |disk| disk.after_cut(|_| 0));
+        read_tree(&medium).unwrap()
+    };
+    assert!(rig.put(ftp, "STOR UP.DAT", &content[..60_000]).starts_with("226"));
+    assert_eq!(left(&rig)["UP.DAT"].as_deref(), Some(&content[..60_000]));
+    assert!(rig.put(ftp, "APPE UP.DAT", &content[60_000..]).starts_with("226"));
+    assert_eq!(left(&rig)["UP.DAT"].as_deref(), Some(&content[..]));
+    rig.expect(ftp, "MKD DIR", "257");
+    assert_eq!(left(&rig)["DIR"], None);
+    rig.expect(ftp, "RNFR UP.DAT", "350");
+    rig.expect(ftp, "RNTO DIR/MOVED.DAT", "250");
+    let tree = left(&rig);
+    assert!(tree["DIR/MOVED.DAT"].as_deref() == Some(&content) && !tree.contains_key("UP.DAT"));
+    rig.expect(ftp, "DELE DIR/MOVED.DAT", "250");
+    assert!(!left(&rig).contains_key("DIR/MOVED.DAT"));
+    rig.expect(ftp, "RMD DIR", "250");
+    assert!(!left(&rig).contains_key("DIR"));
 }
 
 #[test]

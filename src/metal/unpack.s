@@ -1,13 +1,14 @@
-# The unpacker: the kernel's file holds all that follows the 16-bit code packed by LZMA, with the targets
-# of calls and jumps made absolute before (tools/xtask/src/pack.rs is the other side).
+# The unpacker: the kernel's file holds all that follows the 16-bit code packed by LZMA, with the code sorted
+# before (tools/xtask/src/pack.rs and sort.rs are the other side).
 #
-# LZMA with lc 3, lp 0, pb 0, without header and end mark; the algorithm and the order of bits are those
+# LZMA with lc 2, lp 0, pb 0, without header and end mark; the algorithm and the order of bits are those
 # of the LZMA specification (I. Pavlov, 2015). The probabilities have an order of their own, without
-# the places of a position state.
+# the places of a position state; they lie where the BIOS's disk calls have their buffer later.
 #
 # What is packed is moved up first, so that it ends UNPACK_MARGIN bytes above the end of what becomes of
 # it, and is unpacked over itself. The margin is for the last bytes, which may have become longer; that it
-# suffices is checked. A 386 at 25 MHz takes some four seconds.
+# suffices is checked. Likewise the code, out of its streams, comes to its place, which begins UNPACK_GAP
+# bytes below theirs. A 386 at 25 MHz takes some four seconds.
 
         # Words from the first probability. 12 states each, then the two kinds of lengths, and so on.
         .set    IS_MATCH, 0
@@ -21,8 +22,8 @@
         .set    SLOT, REPEAT_LENGTH+274 # trees of 64, for lengths 2, 3, 4 and more
         .set    DISTANCE, SLOT+256
         .set    ALIGNMENT, DISTANCE+116
-        .set    LITERAL, ALIGNMENT+16   # 8 times 768, by the high bits of the byte before
-        .set    PROBABILITIES, LITERAL+8*768
+        .set    LITERAL, ALIGNMENT+16   # 4 times 768, by the high bits of the byte before
+        .set    PROBABILITIES, LITERAL+4*768
 
         .set    VAR_SOURCE, low_info+80
         .set    VAR_STATE, low_info+84
@@ -41,7 +42,7 @@ unpack:
         movw    %ax, %ds
         movw    %ax, %es
         movw    %ax, %ss
-        movl    $kernel_load_end, %esp
+        movl    $low_stack_top, %esp
         # Up with it, from its end on, because it moves over itself.
         movl    kernel_length, %ecx
         leal    0x8000-4(%ecx), %esi
@@ -60,7 +61,7 @@ unpack:
         roll    $16, %eax
         xchgb   %al, %ah
         movl    %eax, %esi
-        movl    $unpack_end, %edi
+        movl    $low_bounce, %edi
         movl    $PROBABILITIES/2, %ecx
         movl    $0x04000400, %eax       # one half each
         rep stosl
@@ -69,24 +70,25 @@ unpack:
         movl    $VAR_DISTANCES, %edi
         movb    $4, %cl
         rep stosl
-        movl    $_packed_start, %edi
+        movl    $unpack_streams, %edi
+        movb    %cl, -1(%edi)           # before the first byte: 0
         leal    -1(%ecx), %ebp
 
 # EBP = range, ESI = code, EDI = where the next byte goes, all through.
 unpack_next:
-        cmpl    $_flat_end, %edi
-        jae     unpack_targets
+        cmpl    $unpack_data_end, %edi
+        jae     unpack_code
         cmpl    %edi, VAR_SOURCE
         jb      unpack_failed
-        movl    $unpack_end, %ebx
+        movl    $low_bounce, %ebx
         movl    VAR_STATE, %edx
         call    unpack_bit
         jc      unpack_match
         # A literal.
-        movzbl  -1(%edi), %eax          # before the first: 0
-        shrl    $5, %eax
+        movzbl  -1(%edi), %eax
+        shrl    $6, %eax
         imull   $768*2, %eax, %eax
-        leal    unpack_end+LITERAL*2(%eax), %ebx
+        leal    low_bounce+LITERAL*2(%eax), %ebx
         movl    $1, %edx
         cmpl    $7, VAR_STATE
         jb      3f
@@ -145,14 +147,14 @@ unpack_match:
         movl    $7, VAR_STATE
         jb      1f
         movl    $10, VAR_STATE
-1:      movl    $unpack_end+LENGTH*2, %ebx
+1:      movl    $low_bounce+LENGTH*2, %ebx
         call    unpack_length
         leal    -2(%edx), %eax
         cmpl    $3, %eax
         jbe     1f
         movl    $3, %eax
 1:      shll    $7, %eax
-        leal    unpack_end+SLOT*2(%eax), %ebx
+        leal    low_bounce+SLOT*2(%eax), %ebx
         movl    $1, %edx
         pushl   $64
         call    unpack_tree
@@ -170,7 +172,7 @@ unpack_match:
         shll    %cl, %edx
         movl    %edx, %ebx
         subl    %eax, %ebx
-        leal    unpack_end+DISTANCE*2(,%ebx,2), %ebx
+        leal    low_bounce+DISTANCE*2(,%ebx,2), %ebx
         jmp     5f
         # Bits of equal probability, all but the last four.
 1:      subl    $4, %ecx
@@ -187,7 +189,7 @@ unpack_match:
         decl    %ecx
         jnz     2b
         shll    $4, %edx
-        movl    $unpack_end+ALIGNMENT*2, %ebx
+        movl    $low_bounce+ALIGNMENT*2, %ebx
         movb    $4, %cl
         # The last bits, the lowest first.
 5:      movl    %edx, VAR_DISTANCES
@@ -248,7 +250,7 @@ unpack_repeat:
         movl    $8, VAR_STATE
         jb      6f
         movl    $11, VAR_STATE
-6:      movl    $unpack_end+REPEAT_LENGTH*2, %ebx
+6:      movl    $low_bounce+REPEAT_LENGTH*2, %ebx
         call    unpack_length
         jmp     unpack_copy
 
@@ -340,47 +342,171 @@ unpack_byte:
         orl     %eax, %esi
         ret
 
-# Targets of calls (E8h), jumps (E9h) and conditional jumps (0Fh 8xh) in the code: stored as offset from
-# its start, highest byte first, where they lie in it.
-unpack_targets:
-        cmpl    $KERNEL_END_MARK, _flat_last
+# The code, out of its streams. ESI = opcodes and operands, EDI = where the next byte goes, EBX = addresses
+# of what is left of the streams, behind the classes of opcodes, DL = class, DH = 1: numbers of 16 bits
+# instead of 32.
+        .set    INDEXES, 4
+        .set    SMALL, 8
+        .set    ON_STACK, 12
+        .set    SHORTS, 16
+        .set    HALVES, 20
+        .set    NEARS, 24
+        .set    ADDRESSES, 28
+        .set    LONGS, 32
+        .set    JUMPS, 36
+        .set    CALLS, 40
+        .set    ENDS, 44                # and of their ends
+unpack_code:
+        cmpl    $KERNEL_END_MARK, unpack_data_end-4
         jne     unpack_failed
-        movl    $_packed_start, %esi
-        movl    $_text_end, %ebx
-        subl    %esi, %ebx              # bytes of code
-        xorl    %ecx, %ecx              # CL = the byte before
-1:      cmpl    $_text_end-5, %esi
-        jae     protected_mode_entry
-        lodsb
-        movb    %al, %dl
-        andb    $0xFE, %dl
-        cmpb    $0xE8, %dl
-        je      2f
-        andb    $0xF0, %dl
-        xorb    $0x80, %dl
-        xorb    $0x0F, %cl
-        orb     %cl, %dl
-        movb    %al, %cl
-        jnz     1b
-2:      movl    (%esi), %eax
+        movl    $unpack_table+512, %ebx
+        movl    (%ebx), %esi
+        movl    $_packed_start, %edi
+unpack_instruction:
+        cmpl    $_text_end, %edi
+        jae     unpack_done
+        leal    32(%edi), %eax
+        cmpl    %esi, %eax
+        jb      1f
+        call    unpack_room
+1:      xorl    %edx, %edx
+        call    unpack_opcode
+        cmpb    $0x66, %al
+        jne     1f
+        incb    %dh
+        call    unpack_opcode
+1:      cmpb    $0x0F, %al
+        jne     2f
+        call    unpack_opcode
+        incb    %ah                     # the second half of the classes
+2:      movb    -512(%ebx,%eax), %dl
+        testb   $0x01, %dl
+        jz      7f
+        # An operand.
+        movb    (%esi), %cl
+        movsb
+        andb    $0xFE, %al
+        cmpl    $0xF6, %eax
+        jne     3f
+        testb   $0x30, %cl
+        jz      3f
+        xorb    %dl, %dl                # not TEST: no number
+3:      movb    %cl, %al
+        andb    $7, %al                 # the base register
+        shrb    $6, %cl
+        cmpb    $3, %cl
+        je      7f
+        cmpb    $4, %al
+        jne     4f
+        movb    $INDEXES, %al
+        call    unpack_part
+4:      decb    %cl
+        jz      5f
+        jns     6f
+        andb    $7, %al
+        cmpb    $5, %al
+        jne     7f
+        jmp     6f
+5:      cmpb    $0x24, %al              # [ESP]
+        movb    $ON_STACK, %al
+        je      8f
+        movb    $SMALL, %al
+8:      call    unpack_part
+        jmp     7f
+6:      orb     $0x02, %dl
+        # Its numbers, which are these, in this order.
+7:      testb   $0x02, %dl
+        jz      1f
+        movb    $ADDRESSES, %al
+        call    unpack_long
+1:      testb   $0x04, %dl
+        jz      1f
+        movb    $SHORTS, %al
+        call    unpack_part
+1:      testb   $0x10, %dl
+        jz      2f
+        testb   %dh, %dh
+        jnz     3f
+        movb    $LONGS, %al
+        call    unpack_long
+2:      testb   $0x08, %dl
+        jz      1f
+3:      movb    $HALVES, %al
+        call    unpack_part
+        movb    $HALVES, %al
+        call    unpack_part
+1:      testb   $0x20, %dl
+        jz      1f
+        movb    $NEARS, %al
+        call    unpack_part
+1:      movb    $JUMPS, %al
+        shlb    %dl
+        js      1f
+        jnc     unpack_instruction
+        movb    $CALLS, %al
+1:      call    unpack_long
+        # From an offset from the code's start to one from the instruction's end.
+        subl    %edi, -4(%edi)
+        addl    $_packed_start, -4(%edi)
+        jmp     unpack_instruction
+
+# The next byte of an opcode, to EAX too.
+unpack_opcode:
+        movzbl  (%esi), %eax
+        movsb
+        ret
+
+# The next byte of stream AL, to AL too.
+unpack_part:
+        movzbl  %al, %eax
+        xchgl   %esi, (%ebx,%eax)
+        movsb
+        xchgl   %esi, (%ebx,%eax)
+        movb    -1(%edi), %al
+        ret
+
+# The next number of stream AL.
+unpack_long:
+        movzbl  %al, %eax
+        addl    $4, (%ebx,%eax)
+        movl    (%ebx,%eax), %eax
+        movl    -4(%eax), %eax
         xchgb   %al, %ah
         roll    $16, %eax
         xchgb   %al, %ah
-        leal    4(%esi), %edx           # the instruction's end
-        subl    $_packed_start, %edx
-        cmpl    %ebx, %eax
-        jge     4f
-        testl   %eax, %eax
-        jns     3f
-        addl    %eax, %edx
-        js      4f
-        addl    %ebx, %eax
-        jmp     4f
-3:      subl    %edx, %eax
-4:      movl    %eax, (%esi)
-        addl    $4, %esi
-        xorl    %ecx, %ecx
-        jmp     1b
+        stosl
+        ret
+
+# Moves what is left of the streams up, against each other and their table.
+unpack_room:
+        movl    %esi, (%ebx)
+        pushl   %edi
+        movl    $unpack_table-1, %edi
+        movl    $CALLS, %edx
+        std
+1:      leal    1(%edi), %ecx
+        xchgl   %ecx, ENDS(%ebx,%edx)
+        leal    -1(%ecx), %esi
+        subl    (%ebx,%edx), %ecx
+        rep movsb
+        leal    1(%edi), %eax
+        movl    %eax, (%ebx,%edx)
+        subl    $4, %edx
+        jns     1b
+        cld
+        movl    %eax, %esi
+        popl    %edi
+        ret
+
+unpack_done:
+        cmpl    $unpack_table, CALLS(%ebx) # the last stream is used up
+        jne     unpack_failed
+        movl    $unpack_data, %esi
+        movl    $_rodata_start, %edi
+        movl    $_flat_end, %ecx
+        subl    %edi, %ecx
+        rep movsb
+        jmp     protected_mode_entry
 
 # What was packed does not come out: the memory is bad, as the file's sum was right.
 unpack_failed:

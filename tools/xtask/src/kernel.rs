@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
 
 use crate::{pack, start_code};
@@ -115,7 +115,7 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
     })
 }
 
-/// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then all that follows them, packed.
+/// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then code and data, packed.
 fn packed_file(file: &object::File) -> Result<Vec<u8>> {
     let flat = flat_binary(file)?;
     let address = |name: &str| {
@@ -123,9 +123,14 @@ fn packed_file(file: &object::File) -> Result<Vec<u8>> {
         anyhow::Ok((symbol.address() - FLAT_START) as usize)
     };
     let (start, end) = (address("_packed_start")?, address("_text_end")?);
-    let (head, rest) = flat.split_at_checked(start).context("the kernel ends before its code")?;
+    let data = address("_rodata_start")?;
+    let (Some(head), Some(code), Some(data)) =
+        (flat.get(..start), flat.get(start..end), flat.get(data..))
+    else {
+        bail!("the kernel ends before its code");
+    };
     let mut packed = head.to_vec();
-    packed.extend(pack::pack(rest, end - start)?);
+    packed.extend(pack::pack(code, data, address("unpack_streams")? as u32 + FLAT_START as u32)?);
     packed.resize(packed.len().next_multiple_of(4), 0);
     let length = (packed.len() as u32).to_le_bytes();
     packed

@@ -23,6 +23,7 @@ mod screenshot;
 mod serial;
 mod setup;
 mod slip;
+mod sort;
 mod start_code;
 mod verify;
 mod workspace;

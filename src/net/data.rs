@@ -99,6 +99,8 @@ pub(super) struct Slot<'a> {
     /// What the peer acknowledged last, number and window; and how often he has repeated it.
     acknowledged: (u32, u16),
     repeated: u8,
+    /// Sequence number behind the data that was sent last.
+    end: u32,
 }
 
 impl<'a> Slot<'a> {
@@ -169,9 +171,9 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Whether all that is queued has been sent, the last of it up to the sequence number `end`.
-    fn is_sent(&self, end: u32) -> bool {
-        self.acknowledged.0.wrapping_add(self.socket().send_queue() as u32) == end
+    /// Whether all that is queued has been sent.
+    fn is_sent(&self) -> bool {
+        self.acknowledged.0.wrapping_add(self.socket().send_queue() as u32) == self.end
     }
 
     /// Follows what the last packets and the clock did.
@@ -285,6 +287,7 @@ impl<'a> DataPool<'a> {
             uploads: false,
             acknowledged: (0, 0),
             repeated: 0,
+            end: 0,
         })?;
         let (receive, send) = fitting(wanted, memory.free().saturating_sub(KEPT) / count.max(1));
         for slot in slots.iter_mut() {
@@ -352,8 +355,9 @@ impl<'a> DataPool<'a> {
     /// Notes what `segment` says, which is of a slot's connection.
     pub(super) fn follow(&mut self, index: usize, segment: &Segment) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        self.dirty |= bit(index);
         self.news |= bit(index);
+        // An acknowledgement asks for nothing when all has been sent, and it has not come before.
+        let sent = segment.only_acknowledges() && slot.is_sent();
         if segment.payload > 0 && !slot.uploads {
             slot.uploads = true;
             self.uploads += 1;
@@ -362,6 +366,9 @@ impl<'a> DataPool<'a> {
         let timeout = if stalled { TIMEOUT_STALLED } else { TIMEOUT };
         slot.socket_mut().set_timeout(Some(Duration::from_secs(timeout)));
         slot.count_repetition(segment);
+        if !sent || slot.repeated > 0 || slot.socket().state() != State::Established {
+            self.dirty |= bit(index);
+        }
     }
 
     /// The socket set of a slot.
@@ -418,7 +425,8 @@ impl<'a> DataPool<'a> {
                 if slot.socket().state() != State::Established {
                     self.news |= bit(index);
                 }
-                if !slot.is_sent(end) {
+                slot.end = end;
+                if !slot.is_sent() {
                     continue;
                 }
             }

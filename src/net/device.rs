@@ -45,7 +45,7 @@ pub(super) struct NicDevice<'a> {
     run: usize,
     /// Of the run's last bytes and the headers of the frame that was fetched behind them those that are not
     /// in `buffer`; only while that is `overlaid` by the headers.
-    other: [u8; HEADERS],
+    other: &'a mut [u8],
     overlaid: bool,
     shown: Shown,
     medium: Medium,
@@ -75,6 +75,7 @@ impl<'a> NicDevice<'a> {
         let full = info.class == Class::Ethernet && mtu + ETHERNET_HEADER == HEADERS + MSS;
         let segments = if full { piece.div_ceil(MSS).clamp(1, MOST_SEGMENTS) } else { 1 };
         let mtu = mtu + (segments - 1) * MSS;
+        let other = memory.bytes("network frames", HEADERS)?;
         let mut buffer = |size: usize| -> Result<&'a mut [u8], OutOfMemory> {
             let bytes = memory.bytes("network frames", size + 4)?;
             // IP headers, and with them TCP's data, begin at a multiple of 4: a 386 reads and sums
@@ -92,7 +93,7 @@ impl<'a> NicDevice<'a> {
             fetched: 0,
             held: (0, 0),
             run: 0,
-            other: [0; HEADERS],
+            other,
             overlaid: false,
             shown: Shown::Fetched,
             medium,
@@ -124,7 +125,8 @@ impl<'a> NicDevice<'a> {
             _ => self.run.saturating_sub(HEADERS),
         };
         if self.run > 0 {
-            self.other = *self.buffer.get(self.at..)?.first_chunk()?;
+            // By a length that the compiler does not know: it would copy byte by byte.
+            self.other.copy_from_slice(self.buffer.get(self.at..self.at + self.other.len())?);
             self.overlaid = true;
         }
         let place = self.buffer.get_mut(self.at..)?;
@@ -144,18 +146,15 @@ impl<'a> NicDevice<'a> {
     /// Puts the run's last bytes back, over headers that are not needed any more.
     fn uncover(&mut self) {
         if core::mem::take(&mut self.overlaid)
-            && let Some(place) =
-                self.buffer.get_mut(self.at..).and_then(|place| place.first_chunk_mut())
+            && let Some(place) = self.buffer.get_mut(self.at..self.at + self.other.len())
         {
-            *place = self.other;
+            place.copy_from_slice(self.other);
         }
     }
 
     fn exchange(&mut self) {
-        if let Some(place) =
-            self.buffer.get_mut(self.at..).and_then(|place| place.first_chunk_mut())
-        {
-            core::mem::swap(place, &mut self.other);
+        if let Some(place) = self.buffer.get_mut(self.at..self.at + self.other.len()) {
+            place.swap_with_slice(self.other);
         }
     }
 

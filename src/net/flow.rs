@@ -93,13 +93,12 @@ impl Flow {
             let fits = length.is_multiple_of(4) && flags & !Segment::PSH == Segment::ACK;
             (behind && fits, Step::Data(data.len()))
         };
-        let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
         if !follows
             // No options.
             || ip[0] != 0x45
             || tcp[12] != 0x50
             || checksum::fold(checksum::add_header(0, ip)) != 0xffff
-            || checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], tcp, data) != 0xffff
+            || checksum::tcp(ip, tcp, data) != 0xffff
         {
             return None;
         }
@@ -139,8 +138,9 @@ mod tests {
         change(&mut frame);
         let sum = !checksum::fold(checksum::add(0, &frame[14..34]));
         frame[24..26].copy_from_slice(&sum.to_le_bytes());
-        let (header, rest) = frame[34..].split_first_chunk().expect("20 bytes");
-        let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], header, rest);
+        let (ip, segment) = frame[14..].split_first_chunk().expect("20 bytes");
+        let (header, rest) = segment.split_first_chunk().expect("20 bytes");
+        let sum = !checksum::tcp(ip, header, rest);
         frame[50..52].copy_from_slice(&sum.to_le_bytes());
         frame.resize(frame.len().max(60), 0xee);
         frame

@@ -203,7 +203,7 @@ fn ipv4(packet: &[u8], own: &Identity, unicast: bool) -> Result<Packet, Reject> 
     }
     let ours = unicast && Some(destination) == own.address;
     match protocol {
-        6 if ours => tcp(payload, source, destination).map(|mut segment| {
+        6 if ours => tcp(payload, source, fixed).map(|mut segment| {
             segment.plain &= options.is_empty();
             Packet::Tcp(segment)
         }),
@@ -213,8 +213,8 @@ fn ipv4(packet: &[u8], own: &Identity, unicast: bool) -> Result<Packet, Reject> 
     }
 }
 
-/// A TCP segment (RFC 9293 section 3.1).
-fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Segment, Reject> {
+/// A TCP segment (RFC 9293 section 3.1) behind `ip`.
+fn tcp(segment: &[u8], source: Ipv4Addr, ip: &[u8; HEADER]) -> Result<Segment, Reject> {
     let (header, rest) = segment.split_first_chunk::<HEADER>().ok_or(Reject::Malformed)?;
     let payload = rest.len().wrapping_sub((usize::from(header[12] >> 4) * 4).wrapping_sub(HEADER));
     let parsed = Segment {
@@ -240,7 +240,7 @@ fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Result<Segmen
     {
         return Err(Reject::Malformed);
     }
-    if checksum::tcp(source.octets(), destination.octets(), header, rest) != 0xffff {
+    if checksum::tcp(ip, header, rest) != 0xffff {
         return Err(Reject::Checksum);
     }
     Ok(parsed)
@@ -289,8 +289,9 @@ mod tests {
     /// Puts the right checksum into a frame of a TCP segment from 10.0.0.10.
     fn sum_tcp(frame: &mut [u8]) {
         frame[50..52].fill(0);
-        let (header, rest) = frame[34..].split_first_chunk().expect("20 bytes");
-        let sum = !checksum::tcp([10, 0, 0, 10], [10, 0, 0, 2], header, rest);
+        let (ip, segment) = frame[14..].split_first_chunk().expect("20 bytes");
+        let (header, rest) = segment.split_first_chunk().expect("20 bytes");
+        let sum = !checksum::tcp(ip, header, rest);
         frame[50..52].copy_from_slice(&sum.to_le_bytes());
     }
 

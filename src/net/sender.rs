@@ -202,8 +202,7 @@ impl<'a> Sender<'a> {
         };
         [ip[10], ip[11]] = [0; 2];
         [ip[10], ip[11]] = (!checksum::fold(checksum::add_header(0, ip))).to_le_bytes();
-        let [.., protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *ip;
-        if protocol != 6 {
+        if ip[9] != 6 {
             return;
         }
         let Some((tcp, rest)) = segment.split_first_chunk_mut::<HEADER>() else { return };
@@ -219,7 +218,7 @@ impl<'a> Sender<'a> {
             *mss = (MSS as u16).to_be_bytes();
         }
         [tcp[16], tcp[17]] = [0; 2];
-        let sum = !checksum::tcp([s0, s1, s2, s3], [d0, d1, d2, d3], tcp, rest);
+        let sum = !checksum::tcp(ip, tcp, rest);
         [tcp[16], tcp[17]] = sum.to_le_bytes();
     }
 }

@@ -202,18 +202,20 @@ impl<P: Ports> Chip<P> {
     /// Writes the card's memory from `address` on. A write that did not complete is repeated once,
     /// behind a read.
     pub fn write_memory(&mut self, address: u16, data: &[u8]) -> Result<(), RemoteTimeout> {
-        if self.try_write(address, data) {
-            return Ok(());
+        for _ in 0..2 {
+            if self.read_before_write {
+                let mut word = [0; 2];
+                self.read_memory(address, &mut word);
+            }
+            if self.try_write(address, data) {
+                return Ok(());
+            }
+            self.read_before_write = true;
         }
-        self.read_before_write = true;
-        if self.try_write(address, data) { Ok(()) } else { Err(RemoteTimeout) }
+        Err(RemoteTimeout)
     }
 
     fn try_write(&mut self, address: u16, data: &[u8]) -> bool {
-        if self.read_before_write {
-            let mut word = [0; 2];
-            self.read_memory(address, &mut word);
-        }
         self.set(INTERRUPTS, ISR_REMOTE_DONE);
         self.start_remote(address, data.len(), CR_WRITE);
         let port = self.base.wrapping_add(DATA);

@@ -91,7 +91,9 @@ impl<P: Ports> Ne2000<P> {
         }
         if self.chip.get(chip::COMMAND) & chip::CR_TXP == 0 {
             self.end_transmission();
-            self.resume_transmission(false);
+            if let Some(frame) = self.waiting.take() {
+                self.start_transmission(frame);
+            }
             return;
         }
         self.polls += 1;
@@ -103,6 +105,7 @@ impl<P: Ports> Ne2000<P> {
     }
 
     /// Counts the frame that was in transmission.
+    #[inline(always)]
     pub(super) fn end_transmission(&mut self) {
         let Some(frame) = self.sending.take() else { return };
         let statistics = &mut self.statistics;

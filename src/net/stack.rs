@@ -2,7 +2,7 @@
 //!
 //! May call everything in `net`. A round of [`Stack::poll`] does a bounded amount of work: at most
 //! [`MOST_FRAMES`] in, [`BURST`] out. Sockets that nothing happened to are looked at every [`TICK`]
-//! milliseconds, when their timers may be due.
+//! or [`SLOW_TICK`] milliseconds, when their timers may be due.
 
 use core::net::Ipv4Addr;
 
@@ -25,8 +25,10 @@ use crate::time::Millis;
 const MOST_FRAMES: usize = 24;
 /// Packets of data sockets sent before the card is looked at again. Their acknowledgements fit in its ring.
 const BURST: usize = 4;
-/// Milliseconds between looks at all timers.
+/// Milliseconds between looks at the timers of the data sockets, and of all others, where nothing is urgent:
+/// a bare acknowledgement may take ten times as long (RFC 1122 section 4.2.3.2).
 const TICK: u64 = 10;
+const SLOW_TICK: u64 = 50;
 /// Milliseconds that pass for connections between two turns at most. A disk command may keep the server
 /// away from the wire for longer, which is no silence of its clients.
 const LONGEST_TURN: u64 = 1_000;
@@ -136,6 +138,7 @@ pub struct Stack<'a> {
     /// The connections' clock.
     now: Millis,
     next_tick: Millis,
+    next_slow_tick: Millis,
     next_conflict: Millis,
     /// What is for a data socket, in the device's keeping until the frame behind it is seen.
     held: Option<Held>,
@@ -220,6 +223,7 @@ impl<'a> Stack<'a> {
             polled: now,
             now,
             next_tick: now,
+            next_slow_tick: now,
             next_conflict: now,
             held: None,
             flow: Flow::default(),
@@ -248,9 +252,13 @@ impl<'a> Stack<'a> {
         if tick {
             self.next_tick = now.plus(TICK);
         }
+        if now >= self.next_slow_tick {
+            self.next_slow_tick = now.plus(SLOW_TICK);
+            self.control.dirty = true;
+        }
         for _ in 0..rounds.max(1) {
             let received = self.take_in();
-            if tick || self.control.dirty {
+            if self.control.dirty {
                 activity.control |= received > 0;
                 self.follow_lease();
                 self.control.settle(now);

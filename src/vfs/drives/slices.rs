@@ -54,9 +54,18 @@ impl Turns {
         if self.is_idle() {
             return 1;
         }
-        let turn = self.waiting.iter().find(|turn| turn.key == key);
-        self.searches = turn.map_or([None; 2], |turn| turn.searches);
-        let waited = turn.map_or(0, |turn| turn.waited);
+        let waited = match self.waiting.iter().find(|turn| turn.key == key) {
+            Some(turn) => {
+                self.searches = turn.searches;
+                turn.waited
+            }
+            None => {
+                // One by one: an array of two is copied, and mostly there is nothing to forget.
+                let [first, second] = &mut self.searches;
+                (*first, *second) = (None, None);
+                0
+            }
+        };
         // The favourite may be waiting for the change under way.
         if !changes && self.is_shut(key) {
             return 0;

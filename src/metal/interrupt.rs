@@ -71,25 +71,28 @@ pub fn rearm() {
     IoPorts.outb(PIC2_MASK, masks[1]);
 }
 
-/// Halts until an interrupt, unless a line that closed itself came since the last call; gives the lines that
-/// came, and opens them again.
+/// Halts until an interrupt, unless a line came since the last call; gives the lines that came, as [`came`].
 pub fn halt() -> Lines {
     // SAFETY: interrupts are on, and are again after the STI. The timer's comes 18 times a second at least.
     unsafe { asm!("cli", options(nomem, nostack)) };
-    let mut came = closed();
-    if came == 0 {
+    if closed() == 0 {
         // What came since the CLI is let in behind STI's shadow, by the HLT that it ends.
         // SAFETY: as above.
         unsafe { asm!("sti", "hlt", options(nomem, nostack)) };
-        came = closed();
     } else {
         // SAFETY: as above.
         unsafe { asm!("sti", options(nomem, nostack)) };
     }
-    if came != 0 {
+    came()
+}
+
+/// Lines opened by [`open`] that came since the last call. They are open again.
+pub fn came() -> Lines {
+    let lines = closed();
+    if lines != 0 {
         rearm();
     }
-    came
+    lines
 }
 
 /// Open lines that closed themselves when they came.

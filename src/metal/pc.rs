@@ -174,10 +174,8 @@ impl Machine for Pc {
     /// nobody has seen the card's interrupt come, it does not sleep where a packet is to be expected.
     fn idle(&mut self, rested: u64) {
         let is_woken = self.card.is_some_and(|(_, came)| came >= PROVEN);
-        if !self.wakes || self.queue_len != 0 || (rested < REST_AFTER && !is_woken) {
-            return;
-        }
-        let lines = interrupt::halt();
+        let halts = self.wakes && self.queue_len == 0 && (rested >= REST_AFTER || is_woken);
+        let lines = if halts { interrupt::halt() } else { interrupt::came() };
         if let Some((irq, came)) = &mut self.card
             && lines >> *irq & 1 != 0
         {

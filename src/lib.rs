@@ -8,7 +8,7 @@
 //! | module | what it is | may call |
 //! |---|---|---|
 //! | [`time`], [`memory`], [`text`] | milliseconds, calendar; memory carved at start; unforgeable text | nothing |
-//! | [`block`] | disk trait, sector cache, partitions | time, memory |
+//! | [`block`] | disk trait, sector cache, partitions, CHS geometry | time, memory |
 //! | [`fat`] | FAT12, FAT16, FAT32 volumes; 8.3 names | block |
 //! | [`vfs`] | paths, sandboxes, permissions, drives as /drive_x, the provider trait | fat, block |
 //! | [`config`] | MTCP.CFG and the password file | vfs (path types) |

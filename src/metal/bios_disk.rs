@@ -5,11 +5,11 @@
 //! listing. The buffer of a call lies in conventional memory and crosses no 64 KB line (floppy
 //! DMA): the caller's own where it is such, else the bounce buffer of targets/kernel.ld.
 
+use ftpsrv::block::geometry::{self, Geometry};
 use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};
 
 use super::bios::Registers;
 use super::clock;
-use super::geometry::{self, Geometry};
 use super::low;
 
 const MAX_DISKS: usize = 10;
@@ -300,9 +300,15 @@ impl Drive {
         Ok(())
     }
 
-    /// The format of a floppy whose boot sector does not tell it: the longest track whose last
-    /// sector can be read.
+    /// The format of a floppy whose boot sector does not tell it: that of its media byte, or the one with
+    /// the longest track whose last sector can be read.
     fn probe(&self) -> Geometry {
+        // The table's first sector is the second of track 0 in every format that has no parameter block.
+        if self.attempt(1, 1, low::BOUNCE, false).is_ok()
+            && let Some(geometry) = low::bounce(1).first().and_then(|&m| geometry::of_media(m))
+        {
+            return geometry;
+        }
         let mut trial = *self;
         for format in geometry::FLOPPIES {
             trial.geometry = format;
@@ -342,8 +348,7 @@ fn direct_room(address: usize) -> u32 {
     if address >= 0xA_0000 {
         return 0;
     }
-    let to_line = 0x1_0000 - (address & 0xFFFF);
-    ((to_line / SECTOR) as u32).min(MAX_TRANSFER)
+    geometry::sectors_to_dma_line(address).min(MAX_TRANSFER)
 }
 
 fn floppy(number: u8) -> Drive {

@@ -15,7 +15,6 @@ pub mod display;
 pub mod dma;
 mod early;
 pub mod fault;
-pub mod geometry;
 pub mod interrupt;
 pub mod keyboard;
 #[cfg(feature = "limits")]

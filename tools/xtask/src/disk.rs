@@ -87,6 +87,14 @@ fn mkfs(volume: &Volume, fat: Fat, sectors: u64) -> Result<()> {
     process::output(&mut command).map(drop)
 }
 
+/// A floppy of 160 to 360 KB.
+pub fn small_floppy(image: &Path, kilobytes: u64) -> Result<Volume> {
+    File::create(image)?.set_len(kilobytes << 10)?;
+    let volume = Volume { image: image.to_owned(), start: 0 };
+    process::output(volume.mtool("mformat")?.args(["-f", &kilobytes.to_string(), "::"]))?;
+    Ok(volume)
+}
+
 fn mformat(volume: &Volume, fat: Fat, total: u64) -> Result<()> {
     let mut command = volume.mtool("mformat")?;
     // Cluster sizes that make the count fall on the wanted side of 4085 and 65525 clusters.

@@ -64,6 +64,8 @@ pub struct Setup {
     pub adapter: Adapter,
     pub speed: Speed,
     pub boot: Boot,
+    /// The image of the floppy in drive A when it is booted from something else.
+    pub floppy: Option<Vec<u8>>,
     /// One disk each.
     pub disks: Vec<Layout>,
     /// They hang on a SCSI adapter: INT 13h alone reaches them.
@@ -86,6 +88,7 @@ impl Setup {
             adapter: Adapter::Vga,
             speed: Speed::Full,
             boot: Boot::Floppy(FloppySize::Kb1440),
+            floppy: None,
             disks: disks.to_vec(),
             scsi: false,
             config: CONFIG.into(),
@@ -146,6 +149,11 @@ impl Guest {
                 kernel = Some(file);
             }
             disks.insert(0, volume);
+            if let Some(bytes) = &setup.floppy {
+                let image = dir.join(FLOPPY);
+                fs::write(&image, bytes)?;
+                floppy = Some(image);
+            }
         }
         let mut forwards = vec![(port, 21)];
         forwards.extend(passive.ports().map(|port| (port, port)));
@@ -270,7 +278,7 @@ impl Guest {
         Ok(pipe.flush()?)
     }
 
-    /// The volume of the floppy that it was booted from.
+    /// The volume of the floppy in drive A.
     pub fn floppy(&self) -> Volume {
         Volume { image: self.dir.join(FLOPPY), start: 0 }
     }

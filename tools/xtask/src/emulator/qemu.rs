@@ -13,7 +13,8 @@ pub fn arguments(pc: &Pc) -> Result<Vec<OsString>> {
     let machine = if pc.machine == Machine::Pc { "pc" } else { "isapc" };
     // Without -nodefaults the machine would have a card and a CD-ROM drive that nobody asked for.
     line.words(&["-nodefaults", "-machine", machine, "-cpu", &pc.cpu]);
-    let boot = if pc.floppy.is_some() { "a" } else { "c" };
+    // A floppy that does not boot leaves the PC to its hard disk.
+    let boot = if pc.floppy.is_some() { "ac" } else { "c" };
     let adapter = match pc.adapter {
         Adapter::Vga => "std",
         Adapter::None => "none",

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use super::super::clients::{curl, lftp, python, url};
-use super::super::guest::{Guest, Setup};
+use super::super::guest::{Boot, Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
 use crate::disk::{self, Fat, Layout, Maker, Volume};
@@ -31,6 +31,12 @@ pub fn all() -> Vec<Scenario> {
     }
     all.push(Scenario::new("lftp mirrors 200 files, both ways", mirror));
     all.push(Scenario::new("two disks and a floppy", drives));
+    for kilobytes in [160, 180, 320, 360] {
+        let name = format!("a floppy of DOS 1 with {kilobytes} KB");
+        all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
+            of_dos_1(stage, name, kilobytes)
+        }));
+    }
     for (scsi, way) in [(false, "ATA"), (true, "INT 13h")] {
         let name = format!("two partitions, one beyond 8 GB, by {way}");
         all.push(Scenario::new(name, move |stage: &Stage, name: &str| far(stage, name, scsi, way)));
@@ -105,6 +111,34 @@ fn far(stage: &Stage, name: &str, scsi: bool, way: &str) -> Result<()> {
     guest.same_on_disk("/NEAR.BIN", &fs::read(&near)?)?;
     let volume = guest.disks.get(1).context("no partition")?;
     ensure!(volume.read("/FAR.BIN")? == fs::read(&beyond)?, "FAR.BIN is not what was sent");
+    guest.finish()
+}
+
+/// A floppy whose boot sector says nothing of its format: the BIOS must be told of its heads and sectors all
+/// the same.
+fn of_dos_1(stage: &Stage, name: &str, kilobytes: u64) -> Result<()> {
+    const SECTOR: usize = 512;
+    let made = disk::small_floppy(&stage.dir.join(format!("dos1-{kilobytes}.img")), kilobytes)?;
+    let data = files::bytes(90_000, 9);
+    made.write("/DATA.BIN", &data)?;
+    let sound = fs::read(&made.image)?;
+    let floppy = [&[0; SECTOR][..], sound.get(SECTOR..).context("no sectors")?].concat();
+    let setup = Setup { boot: Boot::HardDisk, floppy: Some(floppy), ..Setup::with_disks(&[])? };
+    let mut guest = Guest::boot(stage, name, &setup, |_, _| Ok(()))?;
+    curl(&guest, &["-o", "back.bin", &url(&guest, "/drive_a/data.bin")])?;
+    ensure!(fs::read(guest.dir().join("back.bin"))? == data, "DATA.BIN came back different");
+    let up = files::make(guest.dir(), "up.bin", 20_001, 3)?;
+    curl(&guest, &["-T", "up.bin", &url(&guest, "/drive_a/up.bin")])?;
+    guest.switch_off()?;
+    let floppy = guest.floppy();
+    let mut written = fs::read(&floppy.image)?;
+    ensure!(written.starts_with(&[0; SECTOR]), "the boot sector was written to");
+    written.splice(..SECTOR, sound.into_iter().take(SECTOR));
+    fs::write(&floppy.image, written)?;
+    floppy.check()?;
+    ensure!(floppy.read("/DATA.BIN")? == data, "DATA.BIN is another");
+    ensure!(floppy.read("/UP.BIN")? == fs::read(up)?, "UP.BIN is not what was sent");
+    fs::remove_file(&made.image)?;
     guest.finish()
 }
 

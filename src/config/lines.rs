@@ -9,6 +9,12 @@ pub struct Lines<'a> {
     number: u16,
 }
 
+/// A text without mark and without what is behind its end.
+pub fn content(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    text.split(|&b| b == 0x1A).next().unwrap_or(text)
+}
+
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -21,9 +27,12 @@ pub struct Line<'a> {
 impl<'a> Lines<'a> {
     /// The lines of `text`.
     pub fn new(text: &'a [u8]) -> Lines<'a> {
-        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let text = text.split(|&b| b == 0x1A).next().unwrap_or(text);
-        Lines { rest: text, number: 0 }
+        Lines::of(content(text))
+    }
+
+    /// The lines of what [`content`] returned.
+    pub const fn of(content: &'a [u8]) -> Lines<'a> {
+        Lines { rest: content, number: 0 }
     }
 }
 

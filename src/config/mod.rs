@@ -13,4 +13,4 @@ pub mod zone;
 
 pub use report::{Invalid, Message, Severity};
 pub use settings::{ConsoleDevice, Settings};
-pub use users::{Password, User, Users};
+pub use users::{Password, Rights, User, Users};

@@ -1,7 +1,8 @@
 //! The password file (manual, "Setting up the password file"): who may log in, and what each may do.
 //!
 //! One user a line: `userid password sandbox_directory incoming_directory permissions`. There is no
-//! table: the text stays in memory as it was read, and its lines are parsed when asked for.
+//! table: the text stays in memory as it was read, and its lines are parsed when asked for. Who has logged
+//! in keeps his [`Rights`], which say where in the text his directories are.
 //!
 //! What the manual leaves open is decided so: userids are the same in any case of letters, as all names
 //! are under DOS; passwords are not. Keywords (`[none]`, `[any]`, `[email]`, `all`, permissions) are
@@ -9,11 +10,11 @@
 
 use core::fmt;
 
-use super::lines::{Line, Lines, words};
+use super::lines::{self, Line, Lines, words};
 use super::report::{Invalid, Message, Report, Severity};
 use crate::text::Printable;
 use crate::vfs::path::PathError;
-use crate::vfs::{Incoming, Permission, Permissions, Sandbox, UserPath};
+use crate::vfs::{Incoming, Permission, Permissions, ResolvedPath, Sandbox, UserPath};
 
 /// Characters that a userid or a password may have.
 pub const MAX_LENGTH: usize = 10;
@@ -61,15 +62,38 @@ pub struct User<'a> {
     pub name: &'a [u8],
     /// How the user logs in.
     pub password: Password<'a>,
-    /// What the user sees.
-    pub sandbox: Sandbox,
-    /// Where the user may upload to, in the user's own names.
-    pub incoming: Incoming,
+    /// The directory that the user sees as `/`; `None` for all drives.
+    sandbox: Option<&'a [u8]>,
+    /// Where the user may upload to; `None` for anywhere.
+    incoming: Option<&'a [u8]>,
     /// What else the user may do.
     pub permissions: Permissions,
 }
 
-/// The users of a password file.
+/// What a user may see and do, in few bytes: for as long as he is logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    sandbox: Option<Span>,
+    incoming: Option<Span>,
+    /// What else the user may do.
+    pub permissions: Permissions,
+}
+
+/// A field's place in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    start: u16,
+    length: u16,
+}
+
+impl Rights {
+    /// Whether the user is kept in a sandbox.
+    pub fn is_restricted(&self) -> bool {
+        self.sandbox.is_some()
+    }
+}
+
+/// The users of a password file, which has up to 64 KB.
 #[derive(Debug, Clone, Copy)]
 pub struct Users<'a> {
     text: &'a [u8],
@@ -77,21 +101,67 @@ pub struct Users<'a> {
 
 impl<'a> Users<'a> {
     /// The users in `text`, the file's content. Lines with errors are no users.
-    pub const fn new(text: &'a [u8]) -> Users<'a> {
-        Users { text }
+    pub fn new(text: &'a [u8]) -> Users<'a> {
+        Users { text: lines::content(text) }
     }
 
     /// All users, in the file's order.
     pub fn iter(&self) -> impl Iterator<Item = User<'a>> {
-        Lines::new(self.text).filter_map(|line| User::parse(line).ok())
+        Lines::of(self.text).filter_map(|line| User::parse(line).ok())
     }
 
     /// The user called `name`, in any case of letters.
     pub fn find(&self, name: &[u8]) -> Option<User<'a>> {
         // Only the user's own line is worth parsing whole.
-        Lines::new(self.text)
+        Lines::of(self.text)
             .filter(|line| words(line.text).next().is_some_and(|w| w.eq_ignore_ascii_case(name)))
             .find_map(|line| User::parse(line).ok())
+    }
+
+    /// The rights of a user of this file.
+    pub fn rights(&self, user: &User<'_>) -> Rights {
+        let span = |field: &[u8]| Span {
+            start: field.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr()) as u16,
+            length: field.len() as u16,
+        };
+        Rights {
+            sandbox: user.sandbox.map(span),
+            incoming: user.incoming.map(span),
+            permissions: user.permissions,
+        }
+    }
+
+    /// The place on a disk that `path` means to who has `rights`.
+    ///
+    /// # Errors
+    /// [`PathError::NoSuchDrive`] and [`PathError::TooDeep`].
+    pub fn resolve(&self, rights: &Rights, path: &UserPath) -> Result<ResolvedPath, PathError> {
+        match rights.sandbox {
+            None => Sandbox::none().resolve(path),
+            Some(span) => Sandbox::new(self.path_at(span)?)?.resolve(path),
+        }
+    }
+
+    /// Whether who has `rights` may upload to `directory`, in his own names.
+    pub fn admits(&self, rights: &Rights, directory: &UserPath) -> bool {
+        match rights.incoming {
+            None => true,
+            Some(span) => self.path_at(span).is_ok_and(|incoming| directory.is_within(&incoming)),
+        }
+    }
+
+    /// Whether `directory` is, or is above, the only directory to which who has `rights` may upload.
+    pub fn holds_incoming(&self, rights: &Rights, directory: &UserPath) -> bool {
+        match rights.incoming {
+            None => false,
+            Some(span) => self.path_at(span).is_ok_and(|incoming| incoming.is_within(directory)),
+        }
+    }
+
+    #[inline(never)]
+    fn path_at(&self, Span { start, length }: Span) -> Result<UserPath, PathError> {
+        let field = self.text.get(start.into()..).and_then(|rest| rest.get(..length.into()));
+        UserPath::root().join(field.ok_or(PathError::NoSuchDrive)?)
     }
 
     /// Reports everything that is wrong with the file, line by line, to `sink`; `file` is what messages
@@ -102,7 +172,7 @@ impl<'a> Users<'a> {
     pub fn check(&self, file: &str, sink: &mut dyn FnMut(&Message<'_>)) -> Result<(), Invalid> {
         let mut report = Report::new(file, sink);
         let mut any_line = false;
-        for line in Lines::new(self.text) {
+        for line in Lines::of(self.text) {
             any_line = true;
             match User::parse(line) {
                 Err(problem) => {
@@ -140,7 +210,7 @@ impl<'a> Users<'a> {
                 ),
             );
         }
-        if user.password == Password::Email && !user.sandbox.is_restricted() {
+        if user.password == Password::Email && user.sandbox.is_none() {
             report.say(
                 Severity::Warning,
                 Some(user.line),
@@ -150,9 +220,10 @@ impl<'a> Users<'a> {
                 ),
             );
         }
-        if let Incoming::Within(incoming) = &user.incoming
-            && user.sandbox.is_restricted()
-            && incoming.is_within(user.sandbox.root())
+        let (sandbox, incoming) = (user.sandbox(), user.incoming());
+        if let (Ok(sandbox), Ok(Incoming::Within(incoming))) = (&sandbox, &incoming)
+            && sandbox.is_restricted()
+            && incoming.is_within(sandbox.root())
         {
             report.say(
                 Severity::Warning,
@@ -160,7 +231,7 @@ impl<'a> Users<'a> {
                 format_args!(
                     "the incoming directory {incoming} is looked for inside of the sandbox {0}. \
                      Leave {0} out of it",
-                    user.sandbox.root()
+                    sandbox.root()
                 ),
             );
         }
@@ -173,11 +244,50 @@ impl<'a> User<'a> {
         let mut field = |field: Field| fields.next().ok_or(Problem::Missing(field));
         let name = checked_length(field(Field::Userid)?, Field::Userid)?;
         let password = parse_password(field(Field::Password)?)?;
-        let sandbox = parse_sandbox(field(Field::Sandbox)?)?;
-        let incoming = parse_incoming(field(Field::Incoming)?, &sandbox)?;
+        let sandbox = field(Field::Sandbox)?;
+        let incoming = field(Field::Incoming)?;
+        check_directories(sandbox, incoming)?;
         let permissions = parse_permissions(fields)?;
-        Ok(User { line: line.number, name, password, sandbox, incoming, permissions })
+        Ok(User {
+            line: line.number,
+            name,
+            password,
+            sandbox: unless(sandbox, NO_SANDBOX),
+            incoming: unless(incoming, ANYWHERE),
+            permissions,
+        })
     }
+
+    /// What the user sees.
+    ///
+    /// # Errors
+    /// None for a user of a file.
+    pub fn sandbox(&self) -> Result<Sandbox, PathError> {
+        match self.sandbox {
+            None => Ok(Sandbox::none()),
+            Some(text) => Sandbox::new(UserPath::root().join(text)?),
+        }
+    }
+
+    /// Where the user may upload to, in the user's own names.
+    ///
+    /// # Errors
+    /// None for a user of a file.
+    pub fn incoming(&self) -> Result<Incoming, PathError> {
+        match self.incoming {
+            None => Ok(Incoming::Any),
+            Some(text) => UserPath::root().join(text).map(Incoming::Within),
+        }
+    }
+}
+
+/// Instead of a sandbox.
+const NO_SANDBOX: &[u8] = b"[none]";
+/// Instead of an incoming directory.
+const ANYWHERE: &[u8] = b"[any]";
+
+fn unless<'a>(text: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
+    Some(text).filter(|text| !text.eq_ignore_ascii_case(keyword))
 }
 
 fn checked_length(text: &[u8], field: Field) -> Result<&[u8], Problem<'_>> {
@@ -197,30 +307,28 @@ fn parse_password(text: &[u8]) -> Result<Password<'_>, Problem<'_>> {
     checked_length(text, Field::Password).map(Password::Text)
 }
 
-fn parse_sandbox(text: &[u8]) -> Result<Sandbox, Problem<'_>> {
-    if text.eq_ignore_ascii_case(b"[none]") {
-        return Ok(Sandbox::none());
-    }
-    full_path(text, Field::Sandbox)
-        .and_then(|root| Sandbox::new(root).map_err(|why| Problem::Path(Field::Sandbox, text, why)))
-}
-
-fn parse_incoming<'a>(text: &'a [u8], sandbox: &Sandbox) -> Result<Incoming, Problem<'a>> {
-    if text.eq_ignore_ascii_case(b"[any]") {
-        return Ok(Incoming::Any);
-    }
+/// Whether sandbox and incoming directory are what they should be. A frame of its own: paths are large.
+#[inline(never)]
+fn check_directories<'a>(sandbox: &'a [u8], incoming: &'a [u8]) -> Result<(), Problem<'a>> {
+    let root = match unless(sandbox, NO_SANDBOX) {
+        None => Sandbox::none(),
+        Some(text) => full_path(text, Field::Sandbox).and_then(|root| {
+            Sandbox::new(root).map_err(|why| Problem::Path(Field::Sandbox, text, why))
+        })?,
+    };
+    let Some(text) = unless(incoming, ANYWHERE) else { return Ok(()) };
     let bad = |why| Problem::Path(Field::Incoming, text, why);
-    let path = if sandbox.is_restricted() {
+    let path = if root.is_restricted() {
         UserPath::root().join(text).map_err(bad)?
     } else {
         full_path(text, Field::Incoming)?
     };
-    let resolved = sandbox.resolve(&path).map_err(bad)?;
+    let resolved = root.resolve(&path).map_err(bad)?;
     // Without sandbox, / is the root of drives, where nothing can be stored.
     if resolved.drive().is_none() {
         return Err(bad(PathError::NoSuchDrive));
     }
-    Ok(Incoming::Within(path))
+    Ok(())
 }
 
 /// A path in the form `/drive_X/path`.

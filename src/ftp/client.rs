@@ -14,7 +14,7 @@ use super::reply::{Line, MAX_REPLY, Refusal};
 use super::scan::Algorithm;
 use super::shared::{Activity, Event, Shared, Source, UserName, Who};
 use super::transfer::{Job, Transfer};
-use crate::config::{User, Users};
+use crate::config::{Rights, Users};
 use crate::time::{DateTime, Millis};
 use crate::vfs::{Permission, Provider, ResolvedPath, UserPath};
 
@@ -52,7 +52,7 @@ pub enum Login {
     /// PASS is wanted; there may be no such user.
     Named(GivenName),
     /// Logged in.
-    As(UserName),
+    As(UserName, Rights),
 }
 
 /// Where the next data connection comes from.
@@ -161,24 +161,23 @@ impl Client {
 
     /// Whether the user has logged in.
     pub fn is_logged_in(&self) -> bool {
-        matches!(self.login, Login::As(_))
+        matches!(self.login, Login::As(..))
     }
 
     /// The user's name; empty before login.
     pub fn user_name(&self) -> &[u8] {
         match &self.login {
-            Login::As(name) => name,
+            Login::As(name, _) => name,
             Login::Nobody | Login::Named(_) => &[],
         }
     }
 
-    /// The password file's entry of who is logged in.
-    pub(super) fn user<'u>(&self, users: &Users<'u>) -> Result<User<'u>, Refusal> {
+    /// What the user who is logged in may see and do.
+    pub(super) fn rights(&self) -> Result<&Rights, Refusal> {
         match &self.login {
-            Login::As(name) => users.find(name),
-            Login::Nobody | Login::Named(_) => None,
+            Login::As(_, rights) => Ok(rights),
+            Login::Nobody | Login::Named(_) => Err(Refusal::Reply(530, "Not logged in")),
         }
-        .ok_or(Refusal::Reply(530, "Not logged in"))
     }
 
     /// The place on a disk that `path` means to the user.
@@ -187,7 +186,7 @@ impl Client {
         users: &Users<'_>,
         path: &UserPath,
     ) -> Result<ResolvedPath, Refusal> {
-        Ok(self.user(users)?.sandbox.resolve(path)?)
+        Ok(users.resolve(self.rights()?, path)?)
     }
 
     /// The path that a command's argument names.
@@ -213,8 +212,8 @@ impl Client {
     }
 
     /// Refuses a command that the user has no permission for.
-    pub(super) fn permit(&self, users: &Users<'_>, permission: Permission) -> Result<(), Refusal> {
-        match self.user(users)?.permissions.contains(permission) {
+    pub(super) fn permit(&self, permission: Permission) -> Result<(), Refusal> {
+        match self.rights()?.permissions.contains(permission) {
             true => Ok(()),
             false => Err(Refusal::NOT_PERMITTED),
         }

@@ -67,19 +67,7 @@ pub(super) fn send_lines(
     if !on_control && !matches!(cx.data.state(), DataState::Open | DataState::PeerClosed) {
         return Err(BROKEN_OFF);
     }
-    // Facts alone tell what the user may do, and he has to be looked up in the password file.
-    let user = match transfer.listing.format {
-        Format::Facts => client.user(cx.shared.users).ok(),
-        Format::Long | Format::Names => None,
-    };
-    let view = View {
-        now: cx.time,
-        zone: cx.shared.settings.zone,
-        user: user.as_ref(),
-        directory: &client.path,
-        clobber: cx.shared.settings.clobber_files,
-        facts: client.facts,
-    };
+    let view = View::of(client, cx, &client.path)?;
     let page = wire::code_page(cx.shared.settings.code_page);
     let room = if on_control { cx.control.room() } else { cx.data.room() };
     let (users, files) = (cx.shared.users, &mut *cx.files);
@@ -102,7 +90,7 @@ struct Walk<'a, 'u> {
     client: &'a Client,
     users: &'a Users<'u>,
     files: &'a mut dyn Provider,
-    view: &'a View<'a>,
+    view: &'a View,
     /// Entries that the step may still look at.
     left: usize,
 }

@@ -5,11 +5,11 @@
 
 use heapless::Vec;
 
+use super::client::{Client, Context};
 use super::reply::{Line, Refusal, write_number};
-use crate::config::User;
 use crate::time::{DateTime, Zone};
 use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
-use crate::vfs::{Pattern, Permission, UserPath};
+use crate::vfs::{Pattern, Permission, Permissions, UserPath};
 
 /// How entries are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Listing {
     }
 
     /// Writes an entry's line, without a line end.
-    pub(super) fn write(&self, line: &mut Line, entry: &DirEntry, view: &View<'_>) {
+    pub(super) fn write(&self, line: &mut Line, entry: &DirEntry, view: &View) {
         match self.format {
             Format::Long => write_long(line, entry, view.now),
             Format::Names => {
@@ -95,19 +95,41 @@ impl Listing {
 }
 
 /// What an entry's line depends on besides the entry.
-pub struct View<'a> {
+pub struct View {
     /// Local time.
     pub now: DateTime,
     /// For times in UTC.
     pub zone: Zone,
-    /// For the perm fact.
-    pub user: Option<&'a User<'a>>,
-    /// The directory that the entries are in, for the perm fact.
-    pub directory: &'a UserPath,
+    /// What the user may do, for the perm fact.
+    pub permissions: Permissions,
+    /// Files may be stored beside the entry, for the perm fact.
+    pub incoming: bool,
     /// Uploads may overwrite, for the perm fact.
     pub clobber: bool,
     /// Which facts to give.
     pub facts: Facts,
+}
+
+impl View {
+    /// What the client sees of entries in `directory` now.
+    ///
+    /// # Errors
+    /// 530: nobody has logged in.
+    pub fn of(
+        client: &Client,
+        cx: &Context<'_, '_>,
+        directory: &UserPath,
+    ) -> Result<View, Refusal> {
+        let rights = client.rights()?;
+        Ok(View {
+            now: cx.time,
+            zone: cx.shared.settings.zone,
+            permissions: rights.permissions,
+            incoming: cx.shared.users.admits(rights, directory),
+            clobber: cx.shared.settings.clobber_files,
+            facts: client.facts,
+        })
+    }
 }
 
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -172,7 +194,7 @@ impl Facts {
 }
 
 /// `type=file;size=12345;modify=20261121070200;perm=rwd; `, with the space before the name.
-pub(super) fn write_facts(line: &mut Line, attributes: &Attributes, view: &View<'_>) {
+pub(super) fn write_facts(line: &mut Line, attributes: &Attributes, view: &View) {
     let is_file = attributes.kind == Kind::File;
     if view.facts.has(0) {
         line.text(if is_file { "type=file;" } else { "type=dir;" });
@@ -203,9 +225,9 @@ pub(super) fn write_utc(line: &mut Line, local: DateTime, zone: Zone) {
 }
 
 /// What the user may do with the entry (RFC 3659 section 7.5.5).
-fn write_perm(line: &mut Line, attributes: &Attributes, view: &View<'_>) {
-    let may = |permission| view.user.is_some_and(|user| user.permissions.contains(permission));
-    let incoming = view.user.is_some_and(|user| user.incoming.admits(view.directory));
+fn write_perm(line: &mut Line, attributes: &Attributes, view: &View) {
+    let may = |permission| view.permissions.contains(permission);
+    let incoming = view.incoming;
     let writable = !attributes.read_only;
     let letters: &[(bool, &str)] = match attributes.kind {
         Kind::File => &[

@@ -142,23 +142,24 @@ fn read_users<'a>(
 fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, say: Say<'_>) {
     for user in users.iter() {
         let name = Printable(user.name);
-        let root = UserPath::root();
-        if let Ok(place) = user.sandbox.resolve(&root)
+        let (rights, root) = (users.rights(&user), UserPath::root());
+        if let Ok(place) = users.resolve(&rights, &root)
             && let Err(error) = files::check_directory(files, &place)
+            && let Ok(sandbox) = user.sandbox()
         {
             say(
                 format_args!(
                     "Warning: {file} line {}: the sandbox directory {} of user {name} cannot be used \
                      ({error}). The user finds nothing until it is there",
                     user.line,
-                    user.sandbox.root()
+                    sandbox.root()
                 ),
                 Severity::Warning,
             );
             continue;
         }
-        if let Incoming::Within(incoming) = &user.incoming
-            && let Ok(place) = user.sandbox.resolve(incoming)
+        if let Ok(Incoming::Within(incoming)) = user.incoming()
+            && let Ok(place) = users.resolve(&rights, &incoming)
             && let Err(error) = files::check_directory(files, &place)
         {
             say(

@@ -2,7 +2,7 @@
 
 use super::connect::decimal;
 use super::transfers::check_incoming;
-use crate::config::User;
+use crate::config::{Rights, Users};
 use crate::ftp::client::{Client, Context};
 use crate::ftp::listing::write_utc;
 use crate::ftp::reply::{Line, Refusal};
@@ -12,11 +12,11 @@ use crate::ftp::transfer::Job;
 use crate::time::DateTime;
 use crate::vfs::path::PathError;
 use crate::vfs::provider::{Kind, SetAttributes, Space};
-use crate::vfs::{FsError, Incoming, Permission, UserPath};
+use crate::vfs::{FsError, Permission, UserPath};
 
 /// DELE.
 pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    client.permit(cx.shared.users, Permission::Dele)?;
+    client.permit(Permission::Dele)?;
     let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove(&place)?;
     client.long.lose(cx.shared.gone, &place);
@@ -28,7 +28,7 @@ pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// RNFR: what is to be renamed must be there.
 pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.renaming = false;
-    client.permit(cx.shared.users, Permission::Rnfr)?;
+    client.permit(Permission::Rnfr)?;
     let path = client.named(name)?;
     if path.is_root() {
         return Err(FsError::NotAllowed.into());
@@ -46,12 +46,12 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     if !client.renaming {
         return Err(Refusal::Reply(503, "Send RNFR first"));
     }
-    let user = client.user(cx.shared.users)?;
+    let users = cx.shared.users;
     let path = client.new_name(name)?;
-    if !keeps_upload_rule(&user, &client.path, &path) {
+    if !keeps_upload_rule(users, client.rights()?, &client.path, &path) {
         return Err(Refusal::NOT_INCOMING);
     }
-    let (from, to) = (user.sandbox.resolve(&client.path)?, user.sandbox.resolve(&path)?);
+    let (from, to) = (client.resolve(users, &client.path)?, client.resolve(users, &path)?);
     let is_directory = client.renames_directory;
     let fits = to.is_directory_in_reach_of_dos() || to.is_file_in_reach_of_dos() && !is_directory;
     if !fits {
@@ -73,10 +73,9 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 
 /// Whether renaming leaves uploads where uploads may be: nothing moves to another directory that is not
 /// for uploads, and the incoming directory itself stays what and where it is.
-fn keeps_upload_rule(user: &User<'_>, from: &UserPath, to: &UserPath) -> bool {
-    let Incoming::Within(incoming) = &user.incoming else { return true };
-    let stays = from.parent() == to.parent() || user.incoming.admits(&to.parent());
-    stays && !incoming.is_within(from) && !incoming.is_within(to)
+fn keeps_upload_rule(users: &Users<'_>, rights: &Rights, from: &UserPath, to: &UserPath) -> bool {
+    let stays = from.parent() == to.parent() || users.admits(rights, &to.parent());
+    stays && !users.holds_incoming(rights, from) && !users.holds_incoming(rights, to)
 }
 
 /// SIZE: bytes that RETR would send (RFC 3659 section 4). Text must be read through for that.
@@ -143,9 +142,7 @@ pub(super) fn change(
     name: &[u8],
     set: SetAttributes,
 ) -> Result<UserPath, Refusal> {
-    client
-        .permit(cx.shared.users, Permission::Stor)
-        .or_else(|_| client.permit(cx.shared.users, Permission::Appe))?;
+    client.permit(Permission::Stor).or_else(|_| client.permit(Permission::Appe))?;
     let path = client.named(name)?;
     check_incoming(client, cx, &path.parent())?;
     let place = client.resolve(cx.shared.users, &path)?;

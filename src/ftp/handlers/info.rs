@@ -183,16 +183,9 @@ fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
 /// MLST: one entry's facts, with its absolute name (RFC 3659 section 7).
 pub fn mlst(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     let path = client.named(name)?;
-    let user = client.user(cx.shared.users)?;
-    let attributes = cx.files.attributes(&user.sandbox.resolve(&path)?)?;
-    let view = View {
-        now: cx.time,
-        zone: cx.shared.settings.zone,
-        user: Some(&user),
-        directory: &path.parent(),
-        clobber: cx.shared.settings.clobber_files,
-        facts: client.facts,
-    };
+    let place = client.resolve(cx.shared.users, &path)?;
+    let attributes = cx.files.attributes(&place)?;
+    let view = View::of(client, cx, &path.parent())?;
     Line::first(250).text("Entry:").send(cx.control);
     let mut line = Line::new();
     line.text(" ");

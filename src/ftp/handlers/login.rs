@@ -30,7 +30,7 @@ pub fn user(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 pub fn pass(client: &mut Client, cx: &mut Context<'_, '_>, password: &[u8]) -> Result<(), Refusal> {
     let Login::Named(name) = &client.login else {
         return Err(match client.login {
-            Login::As(_) => Refusal::Reply(503, "You are logged in already"),
+            Login::As(..) => Refusal::Reply(503, "You are logged in already"),
             _ => Refusal::Reply(503, "Send USER first"),
         });
     };
@@ -41,15 +41,15 @@ pub fn pass(client: &mut Client, cx: &mut Context<'_, '_>, password: &[u8]) -> R
         Some(user) if user.password.admits(password) => {
             let email = if user.password == Password::Email { password } else { &[] };
             let name = UserName::from_slice(user.name).unwrap_or_default();
-            admit(client, cx, name, email);
+            client.login = Login::As(name, cx.shared.users.rights(&user));
+            admit(client, cx, email);
             Ok(())
         }
         _ => fail(client, cx),
     }
 }
 
-fn admit(client: &mut Client, cx: &mut Context<'_, '_>, name: UserName, email: &[u8]) {
-    client.login = Login::As(name);
+fn admit(client: &mut Client, cx: &mut Context<'_, '_>, email: &[u8]) {
     client.failures = 0;
     cx.shared.statistics.logins = cx.shared.statistics.logins.wrapping_add(1);
     client.note(cx, &Event::LoggedIn { email });

@@ -33,7 +33,7 @@ pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<()
 
 /// MKD: replies with the absolute name; 521 for a name that is taken (RFC 959 appendix II).
 pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    client.permit(cx.shared.users, Permission::Mkd)?;
+    client.permit(Permission::Mkd)?;
     let path = client.new_name(name)?;
     let place = client.resolve(cx.shared.users, &path)?;
     if !place.is_directory_in_reach_of_dos() {
@@ -58,7 +58,7 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
 
 /// RMD.
 pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    client.permit(cx.shared.users, Permission::Rmd)?;
+    client.permit(Permission::Rmd)?;
     let (path, place) = client.target(cx.shared.users, name)?;
     cx.files.remove_dir(&place)?;
     client.long.lose(cx.shared.gone, &place);

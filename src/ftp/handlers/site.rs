@@ -59,7 +59,7 @@ fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         [] => client.directory.clone(),
         [letter] | [letter, b':'] | [letter, b':', b'\\' | b'/'] => {
             // In a sandbox there are no drives.
-            if client.user(cx.shared.users)?.sandbox.is_restricted() {
+            if client.rights()?.is_restricted() {
                 return Err(FsError::NotFound.into());
             }
             let drive = Drive::new(*letter).ok_or(FsError::NotFound)?;
@@ -144,8 +144,8 @@ fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line>
 
 /// What the start found. Who is kept in a sandbox is not told what there is beside it.
 fn found<'c>(client: &Client, cx: &Context<'c, '_>) -> &'c [u8] {
-    match client.user(cx.shared.users) {
-        Ok(user) if !user.sandbox.is_restricted() => cx.shared.found,
+    match client.rights() {
+        Ok(rights) if !rights.is_restricted() => cx.shared.found,
         _ => &[],
     }
 }

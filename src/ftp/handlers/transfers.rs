@@ -7,7 +7,7 @@ use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::listing::{Format, Listing};
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::transfer::{Job, Kind, StoreMode, Transfer};
-use crate::vfs::{FsError, Incoming, Permission, UserPath};
+use crate::vfs::{FsError, Permission, UserPath};
 
 const NO_CONNECTION: Refusal = Refusal::Reply(425, "Use PASV or PORT first");
 
@@ -29,13 +29,13 @@ pub fn retr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// STOR: a new file, or the rest of one.
 pub fn stor(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     let offset = take_restart(client)?;
-    client.permit(cx.shared.users, Permission::Stor)?;
+    client.permit(Permission::Stor)?;
     let mode = match offset {
         0 if cx.shared.settings.clobber_files => StoreMode::Replace,
         0 => StoreMode::New,
         _ => {
             // It changes a file that is there, which is what APPE's permission is about.
-            client.permit(cx.shared.users, Permission::Appe)?;
+            client.permit(Permission::Appe)?;
             StoreMode::Resume
         }
     };
@@ -45,7 +45,7 @@ pub fn stor(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// APPE: to the end of a file, or a new one.
 pub fn appe(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     let offset = take_restart(client)?;
-    client.permit(cx.shared.users, Permission::Appe)?;
+    client.permit(Permission::Appe)?;
     let mode = if offset == 0 { StoreMode::Append } else { StoreMode::Resume };
     upload(client, cx, name, mode, offset)
 }
@@ -54,7 +54,7 @@ pub fn appe(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// no wish that must be granted.
 pub fn stou(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
     take_restart(client)?;
-    client.permit(cx.shared.users, Permission::Stou)?;
+    client.permit(Permission::Stou)?;
     check_incoming(client, cx, &client.directory)?;
     let path = client.named(b"")?;
     let seed = cx.time.to_seconds();
@@ -86,8 +86,10 @@ pub(super) fn check_incoming(
     cx: &Context<'_, '_>,
     directory: &UserPath,
 ) -> Result<(), Refusal> {
-    let incoming: Incoming = client.user(cx.shared.users)?.incoming;
-    if incoming.admits(directory) { Ok(()) } else { Err(Refusal::NOT_INCOMING) }
+    match cx.shared.users.admits(client.rights()?, directory) {
+        true => Ok(()),
+        false => Err(Refusal::NOT_INCOMING),
+    }
 }
 
 /// REST's offset, which counts bytes of the file and so makes no sense where line ends are converted.

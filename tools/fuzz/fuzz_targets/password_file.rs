@@ -16,9 +16,10 @@ fuzz_target!(|data: &[u8]| {
     for user in users.iter() {
         assert!((1..=10).contains(&user.name.len()));
         assert!(users.find(user.name).is_some());
-        let root = user.sandbox.resolve(&UserPath::root()).expect("a sandbox is a place");
-        if let Incoming::Within(incoming) = &user.incoming {
-            let place = user.sandbox.resolve(incoming).expect("an incoming directory is a place");
+        let rights = users.rights(&user);
+        let root = users.resolve(&rights, &UserPath::root()).expect("a sandbox is a place");
+        if let Incoming::Within(incoming) = user.incoming().expect("a path") {
+            let place = users.resolve(&rights, &incoming).expect("an incoming directory is a place");
             assert!(root.drive().is_none() || place.drive() == root.drive());
             assert!(place.names().starts_with(root.names()));
         }

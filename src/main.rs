@@ -81,8 +81,9 @@ fn kernel_run(
 ) -> ! {
     // SAFETY: this never returns to the code before it, which xtask sees to that nothing here calls.
     unsafe { arena.take_back_start() };
-    match Server::new(pc, desk, card, files, start, arena) {
-        Ok(mut server) => {
+    let mut server = None;
+    match build(&mut server, pc, desk, (start, files, card), arena) {
+        Ok(server) => {
             while server.step() == Turn::Running {}
             restart_at_key(pc)
         }
@@ -91,6 +92,18 @@ fn kernel_run(
             stop(pc, desk)
         }
     }
+}
+
+/// Builds the server at its place, so that it passes over this stack and not over that of all it does.
+#[inline(never)]
+fn build<'m, 's>(
+    place: &'s mut Option<Server<'static, 'm, Pc>>,
+    pc: &'m mut Pc,
+    desk: &'m mut Desk<'static>,
+    (start, files, card): Parts,
+    arena: &mut Arena,
+) -> Result<&'s mut Server<'static, 'm, Pc>, OutOfMemory> {
+    Ok(place.insert(Server::new(pc, desk, card, files, start, arena)?))
 }
 
 /// What a server is built on.

@@ -265,7 +265,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         }
     }
 
-    /// Gives new connections a session, or turns them away.
+    /// Gives new connections a session, or turns them away. Not inlined: a session passes over its stack.
+    #[inline(never)]
     fn admit(&mut self, now: Millis) -> bool {
         let mut any = false;
         while let Some(control) = self.stack.accept() {

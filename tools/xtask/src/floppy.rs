@@ -144,6 +144,7 @@ mod tests {
             boot_sector,
             memory: 0,
             start: 0,
+            load_end: 0,
             stack: 0..0,
         };
         let image = make(&kernel, FloppySize::Kb360, &[("MTCP.CFG", b"")]).expect("a floppy");

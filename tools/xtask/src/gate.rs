@@ -22,13 +22,13 @@ const START_LEAST: u32 = 32 * 1024;
 pub struct Need {
     pub clients: u32,
     pub buffers: u32,
-    pub kilobytes: u32,
+    pub kilobytes: u16,
 }
 
 pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 306 };
 pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 413 };
 /// KB below the kernel: the BIOS's data, and what calls to the BIOS need.
-pub const LOW_KB: u32 = (FLAT_START / 1024) as u32;
+pub const LOW_KB: u16 = (FLAT_START / 1024) as u16;
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \
@@ -122,6 +122,8 @@ pub fn figures(kernel: &Kernel) -> Vec<String> {
              {start} until it has started"
         ),
     ];
+    let unpacking = kernel.load_end.div_ceil(1024);
+    lines.push(format!("{unpacking} KB of conventional memory to unpack it"));
     lines.extend([ONE_CLIENT, TEN_CLIENTS].map(|Need { clients, buffers, kilobytes }| {
         let clients = if clients == 1 { "1 client".into() } else { format!("{clients} clients") };
         format!(

@@ -16,8 +16,9 @@ pub const FLAT_START: u64 = 0x8000;
 const LENGTH_FIELD: usize = 8;
 const BALANCE_FIELD: usize = 12;
 
-/// The second stage asks how much conventional memory there is: `int $0x12; movzwl %ax, %eax`.
-const ASKS_FOR_MEMORY: [u8; 6] = [0xCD, 0x12, 0x66, 0x0F, 0xB7, 0xC0];
+/// The second stage asks how much conventional memory there is, and keeps it for the kernel:
+/// `int $0x12; movzwl %ax, %eax; movw %ax, INFO_MEM12`.
+const ASKS_FOR_MEMORY: [u8; 9] = [0xCD, 0x12, 0x66, 0x0F, 0xB7, 0xC0, 0xA3, 0x0A, 0x06];
 
 /// The kernel's parts.
 #[derive(Debug, Clone)]
@@ -32,24 +33,27 @@ pub struct Kernel {
     pub memory: u32,
     /// How many of them are given back after the start.
     pub start: u32,
+    /// The address up to which it needs memory while it is unpacked.
+    pub load_end: u32,
     /// Addresses of the stack.
     pub stack: Range<usize>,
 }
 
 impl Kernel {
-    /// The same kernel, which takes the PC for one with so many KB of conventional memory: no emulator can
-    /// be told to have less than 640.
+    /// The same kernel, which, once it is unpacked, takes the PC for one with so many KB of conventional
+    /// memory: no emulator can be told to have less than 640.
     ///
     /// # Errors
     /// The second stage asks for the memory in other words than expected.
-    pub fn in_memory_of(&self, kilobytes: u32) -> Result<Kernel> {
+    pub fn in_memory_of(&self, kilobytes: u16) -> Result<Kernel> {
         let mut kernel = self.clone();
         let windows = kernel.file.windows(ASKS_FOR_MEMORY.len());
         let found = windows.take(0x1000).position(|bytes| bytes == ASKS_FOR_MEMORY);
         let place = found.context("the second stage does not ask INT 12h")?;
-        // movl $kilobytes, %eax
-        kernel.file[place..place + 2].copy_from_slice(&[0x66, 0xB8]);
-        kernel.file[place + 2..place + 6].copy_from_slice(&kilobytes.to_le_bytes());
+        let [low, high] = kilobytes.to_le_bytes();
+        // movw $kilobytes, INFO_MEM12; movw $640, %ax
+        let told = [0xC7, 0x06, 0x0A, 0x06, low, high, 0xB8, 0x80, 0x02];
+        kernel.file[place..place + told.len()].copy_from_slice(&told);
         kernel.file[BALANCE_FIELD..BALANCE_FIELD + 4].fill(0);
         balance(&mut kernel.file);
         Ok(kernel)
@@ -111,6 +115,7 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
         boot_sector,
         memory: (address("_end")? - FLAT_START) as u32,
         start: (start.end - start.start) as u32,
+        load_end: address("kernel_load_end")? as u32,
         stack: address("stack_bottom")? as usize..address("stack_top")? as usize,
     })
 }

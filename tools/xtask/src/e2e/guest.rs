@@ -59,7 +59,7 @@ pub struct Setup {
     pub cpu: &'static str,
     pub memory_mb: u32,
     /// KB of conventional memory that the kernel is made to believe in; `None`: what there is.
-    pub conventional_kb: Option<u32>,
+    pub conventional_kb: Option<u16>,
     pub nic: &'static str,
     pub adapter: Adapter,
     pub speed: Speed,

@@ -14,7 +14,7 @@ struct Case {
     name: &'static str,
     memory_mb: u32,
     /// KB of conventional memory, of fewer than there are.
-    conventional_kb: Option<u32>,
+    conventional_kb: Option<u16>,
     clients: u32,
     /// FTPSRV_FILEBUFFER_SIZE and FTPSRV_TCPBUFFER_SIZE.
     buffers: u32,

@@ -36,6 +36,7 @@ pub struct Context<'a, 'b> {
 
 impl Context<'_, '_> {
     /// Sends a reply of one line.
+    #[inline(never)]
     pub fn reply(&mut self, code: u16, text: &str) {
         Line::reply(code).text(text).send(self.control);
     }

@@ -87,8 +87,8 @@ impl Session {
         self.client.user_name()
     }
 
-    /// Does a bounded piece of work. The control connection's send buffer holds at least 2 KB: a command
-    /// is run when its reply fits, whatever characters are in it.
+    /// Does a bounded piece of work. The control connection's send buffer holds [`wire::send_buffer`]: a
+    /// command is run when its reply fits, whatever characters are in it.
     pub fn step(&mut self, cx: &mut Context<'_, '_>) -> Step {
         let page = wire::code_page(cx.shared.settings.code_page);
         self.advance(&mut Context {
@@ -140,6 +140,8 @@ impl Session {
         self.client.update_who(cx, Activity::Idle);
     }
 
+    // Whoever has a line of a reply on the stack is not inlined, so that no command runs on top of it.
+    #[inline(never)]
     fn greet(&mut self, cx: &mut Context<'_, '_>) -> bool {
         if cx.control.room() < MAX_REPLY {
             return false;
@@ -217,6 +219,7 @@ impl Session {
     }
 
     /// Sends one more line of a longer reply.
+    #[inline(never)]
     fn send_answer(&mut self, cx: &mut Context<'_, '_>) -> bool {
         let Some(mut answer) = self.client.answer else { return false };
         if cx.control.room() < MAX_REPLY {
@@ -263,7 +266,7 @@ impl Session {
                 self.hear_abor(cx);
                 return read;
             }
-            Err(refusal) => refusal.reply(command.is_naming()).send(cx.control),
+            Err(refusal) => refuse(refusal, command, cx.control),
             Ok(()) => {}
         }
         self.finish(command);
@@ -326,6 +329,11 @@ impl Session {
             }
         }
     }
+}
+
+#[inline(never)]
+fn refuse(refusal: Refusal, command: &Command, control: &mut dyn ControlLink) {
+    refusal.reply(command.is_naming()).send(control);
 }
 
 /// Milliseconds in which a client must have logged in, at most.

@@ -48,6 +48,7 @@ pub(super) fn open(
     Ok(Progress::Busy)
 }
 
+#[inline(never)]
 fn create(
     transfer: &mut Transfer,
     mode: StoreMode,

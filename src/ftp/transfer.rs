@@ -450,6 +450,8 @@ pub(super) fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>
 }
 
 /// Carries the job under way on. Returns whether there is more to do at once.
+// A frame of its own, as commands have.
+#[inline(never)]
 pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
     let moved = match &mut client.job {
         None => return false,

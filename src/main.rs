@@ -38,7 +38,6 @@ const MOST_CACHE: usize = 64 * 1024;
 /// Runs the server on the PC, from the moment that protected mode, stack and interrupts stand.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_main() -> ! {
-    metal::log::start();
     // SAFETY: the only arena; entry.s and the second stage use no memory that it gives out.
     let mut arena = unsafe { Arena::new() };
     match begin(&mut arena) {

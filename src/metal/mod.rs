@@ -19,7 +19,6 @@ pub mod interrupt;
 pub mod keyboard;
 #[cfg(feature = "limits")]
 pub mod limits;
-pub mod log;
 pub mod low;
 pub mod memory;
 pub mod pc;

@@ -162,10 +162,6 @@ impl Machine for Pc {
         }
     }
 
-    fn diagnostic<'b>(&mut self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-        super::log::take(buffer)
-    }
-
     fn tone(&mut self, hertz: u16) {
         speaker::tone(&mut IoPorts, hertz);
     }

@@ -6,6 +6,7 @@
 //! overflow, Alt-U panic, Alt-X restart.
 
 use core::arch::{asm, global_asm};
+use core::fmt::Write;
 use core::hint::black_box;
 
 use ftpsrv::block::{DiskError, DiskId, DiskKind, Disks, Lba, SECTOR};
@@ -13,10 +14,10 @@ use ftpsrv::console::Key;
 use ftpsrv::hw::rtc;
 use ftpsrv::memory::Memory;
 use ftpsrv::server::Machine;
-use log::info;
 
 use super::bios::Registers;
 use super::bios_disk::BiosDisks;
+use super::early::EarlyText;
 use super::low;
 use super::memory::Arena;
 use super::pc::Pc;
@@ -28,20 +29,28 @@ unsafe extern "C" {
     fn selftest_byte_swap(values: &mut [u32; 8]);
 }
 
+/// Says a line on the screen and COM1, which nobody else writes to.
+macro_rules! info {
+    ($($said:tt)*) => {
+        // Nothing of it can fail.
+        let _ = writeln!(EarlyText::new(), $($said)*);
+    };
+}
+
 /// Runs the tests, then waits for a key.
 pub fn run(pc: &mut Pc, arena: &mut Arena, disks: &mut BiosDisks) -> ! {
-    say(pc, "byte swap", byte_swap());
-    say(pc, "memory functions", memory_functions());
+    say("byte swap", byte_swap());
+    say("memory functions", memory_functions());
     let passed = clock(pc);
-    say(pc, "clock", passed);
+    say("clock", passed);
     let passed = clock_over_bios_calls(pc);
-    say(pc, "clock over BIOS calls", passed);
+    say("clock over BIOS calls", passed);
     let passed = midnight(pc);
-    say(pc, "midnight", passed);
+    say("midnight", passed);
     let passed = idle(pc);
-    say(pc, "idle", passed);
-    say(pc, "scratch disk", scratch_disk(arena, disks));
-    say(pc, "end", true);
+    say("idle", passed);
+    say("scratch disk", scratch_disk(arena, disks));
+    say("end", true);
     loop {
         match pc.key() {
             // SAFETY: these stop the kernel, which is what they are for.
@@ -60,18 +69,8 @@ pub fn run(pc: &mut Pc, arena: &mut Arena, disks: &mut BiosDisks) -> ! {
     }
 }
 
-fn say(pc: &mut Pc, test: &str, passed: bool) {
+fn say(test: &str, passed: bool) {
     info!("SELFTEST {test}: {}", if passed { "ok" } else { "FAILED" });
-    let mut buffer = [0; 128];
-    while let Some(line) = super::log::take(&mut buffer) {
-        pc.serial(line);
-        pc.serial(b"\r\n");
-    }
-    // The queue of COM1 is as long as 90 ms of sending.
-    let start = pc.now();
-    while pc.now().since(start) < 100 {
-        pc.poll();
-    }
 }
 
 /// BSWAP of every register but ESP, on a 386 by the exception handler; the flags stay.

@@ -15,7 +15,6 @@ use crate::console::{self, Action, Console, Key, Page, Status, Style};
 use crate::ftp::shared::{Event, Journal, Source, Statistics, WhoList};
 use crate::memory::{Memory, OutOfMemory};
 use crate::net;
-use crate::text::Printable;
 use crate::time::{DateTime, Millis};
 use crate::vfs::{FsError, Provider, ResolvedPath};
 
@@ -237,7 +236,6 @@ impl<'a> Desk<'a> {
         figures: &Figures<'_>,
     ) -> bool {
         let mut end = false;
-        self.say_diagnostics(machine, figures.time);
         while let Some(key) = machine.key() {
             match self.console.key(machine.screen(), key) {
                 Action::None => {}
@@ -268,15 +266,6 @@ impl<'a> Desk<'a> {
         }
         self.write_log(machine, files, figures.now);
         end
-    }
-
-    /// Shows what drivers had to say.
-    fn say_diagnostics(&mut self, machine: &mut impl Machine, time: DateTime) {
-        let mut buffer = [0; 120];
-        while let Some(text) = machine.diagnostic(&mut buffer) {
-            let text = Printable(text);
-            self.line(machine, Some(time), format_args!("{text}"), Severity::Warning);
-        }
     }
 
     fn show(&mut self, machine: &mut impl Machine, page: Page, figures: &Figures<'_>) {

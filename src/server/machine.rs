@@ -24,9 +24,6 @@ pub trait Machine {
     /// Moves queued bytes on to COM1, as many as it takes without waiting.
     fn poll(&mut self);
 
-    /// The next line that a driver has left in the `log`, cut to `buffer`; `None` when there is none.
-    fn diagnostic<'b>(&mut self, buffer: &'b mut [u8]) -> Option<&'b [u8]>;
-
     /// Sounds the speaker at `hertz`, or silences it with 0. Returns at once.
     fn tone(&mut self, hertz: u16);
 

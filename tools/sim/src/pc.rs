@@ -152,10 +152,6 @@ impl Machine for Pc {
 
     fn poll(&mut self) {}
 
-    fn diagnostic<'b>(&mut self, _buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-        None
-    }
-
     fn tone(&mut self, hertz: u16) {
         self.panel.tones.borrow_mut().push((self.panel.clock.now().0, hertz));
     }

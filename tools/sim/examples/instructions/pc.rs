@@ -207,10 +207,6 @@ impl Machine for Board {
 
     fn poll(&mut self) {}
 
-    fn diagnostic<'b>(&mut self, _: &'b mut [u8]) -> Option<&'b [u8]> {
-        None
-    }
-
     fn tone(&mut self, hertz: u16) {
         outside(|| self.0.tone(hertz));
     }

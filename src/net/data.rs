@@ -34,9 +34,10 @@ const TIMEOUT_STALLED: u64 = 130;
 /// is sent again then.
 const REPETITIONS: u8 = 3;
 const SEND_AGAIN: Duration = Duration::from_millis(10);
-/// Least size of a buffer, bytes; what is left of memory for what comes after the buffers.
+/// Least size of a buffer, bytes.
 const LEAST: usize = 4096;
-const KEPT: usize = 4096;
+/// What is left of memory for what comes after the buffers, beside a send buffer's size for frames.
+const KEPT: usize = 8192;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
@@ -289,7 +290,8 @@ impl<'a> DataPool<'a> {
             repeated: 0,
             end: 0,
         })?;
-        let (receive, send) = fitting(wanted, memory.free().saturating_sub(KEPT) / count.max(1));
+        let free = memory.free().saturating_sub(KEPT + wanted.1);
+        let (receive, send) = fitting(wanted, free / count.max(1));
         for slot in slots.iter_mut() {
             let receive = SocketBuffer::new(memory.bytes("data receive buffers", receive)?);
             let send = SocketBuffer::new(memory.bytes("data send buffers", send)?);
@@ -379,6 +381,11 @@ impl<'a> DataPool<'a> {
     /// Slots that something happened to since the last call, a bit for each.
     pub(super) fn take_news(&mut self) -> u16 {
         core::mem::take(&mut self.news)
+    }
+
+    /// Size of a send buffer, bytes.
+    pub(super) fn send_capacity(&self) -> usize {
+        self.slots.first().map_or(0, |slot| slot.socket().send_capacity())
     }
 
     /// How many connections data comes in on.

@@ -174,14 +174,11 @@ impl<'a> Stack<'a> {
         let (class, mut station) = (nic.info().class, nic.address());
         // A station address is unicast; a card whose PROM says otherwise still works without that bit.
         station[0] &= !1;
-        let mut device =
-            NicDevice::new(nic, plan.mtu, plan.control_port, plan.data_buffers.1 / 2, memory)?;
         let mut config = Config::new(match class {
             Class::Ethernet => HardwareAddress::Ethernet(EthernetAddress(station)),
             Class::Slip => HardwareAddress::Ip,
         });
         config.random_seed = plan.seed;
-        let interface = Interface::new(config, &mut device, instant(now));
         let mut control = ControlPool::new(
             plan.control_port,
             plan.control_sockets,
@@ -197,6 +194,9 @@ impl<'a> Stack<'a> {
             plan.seed,
             memory,
         )?;
+        let piece = data.send_capacity() / 2;
+        let mut device = NicDevice::new(nic, plan.mtu, plan.control_port, piece, memory)?;
+        let interface = Interface::new(config, &mut device, instant(now));
         let dhcp = match plan.address {
             AddressPlan::Dhcp { hostname } if class == Class::Ethernet => {
                 Some(control.set.add(dhcp_client(hostname, memory)?))

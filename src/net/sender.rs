@@ -20,6 +20,7 @@ const FLAGS: usize = 13;
 /// PSH and FIN: of a packet's last segment alone.
 const LAST: u8 = 0x08 | 0x01;
 const SYN: u8 = 0x02;
+const PROTOCOL_TCP: u8 = 6;
 /// Data of a full segment on Ethernet; longer packets are cut.
 pub(super) const MSS: usize = 1460;
 
@@ -168,23 +169,28 @@ impl<'a> Sender<'a> {
         if size == 0 {
             return None;
         }
-        self.rest -= size;
         let Range { start, end } = self.waiting;
-        let sent = self.buffer.get_mut(start..end)?;
-        let last = sent.len().checked_sub(HEADERS)?;
-        sent.copy_within(..HEADERS, last);
-        let headers = sent.last_chunk_mut::<HEADERS>()?;
+        let next = end.checked_sub(HEADERS)?;
+        let (sent, behind) = self.buffer.split_at_mut_checked(next)?;
+        // A length that the compiler does not know: it would copy byte by byte.
+        let headers = self.header + HEADER + HEADER;
+        behind.get_mut(..headers)?.copy_from_slice(sent.get(start..start + headers)?);
+        let (headers, data) = behind.split_first_chunk_mut::<HEADERS>()?;
         set_length(headers, size);
-        let number = u16::from_be_bytes([headers[IP + 4], headers[IP + 5]]).wrapping_add(1);
-        [headers[IP + 4], headers[IP + 5]] = number.to_be_bytes();
-        let sequence = headers[TCP + 4..].first_chunk_mut()?;
+        let (_, headers) = headers.split_first_chunk_mut::<IP>()?;
+        let (ip, tcp) = headers.split_first_chunk_mut::<HEADER>()?;
+        let tcp = tcp.first_chunk_mut::<HEADER>()?;
+        let number = u16::from_be_bytes([ip[4], ip[5]]).wrapping_add(1);
+        [ip[4], ip[5]] = number.to_be_bytes();
+        let sequence = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
         // The segment that was sent was a full one.
-        *sequence = u32::from_be_bytes(*sequence).wrapping_add(MSS as u32).to_be_bytes();
+        [tcp[4], tcp[5], tcp[6], tcp[7]] = sequence.wrapping_add(MSS as u32).to_be_bytes();
+        self.rest -= size;
         if self.rest == 0 {
-            headers[TCP + FLAGS] |= self.last_flags;
+            tcp[FLAGS] |= self.last_flags;
         }
-        self.waiting = start + last..end + size;
-        self.complete();
+        seal(ip, tcp, data.get(..size)?);
+        self.waiting = next..end + size;
         Some(())
     }
 
@@ -200,12 +206,12 @@ impl<'a> Sender<'a> {
         else {
             return;
         };
-        [ip[10], ip[11]] = [0; 2];
-        [ip[10], ip[11]] = (!checksum::fold(checksum::add_header(0, ip))).to_le_bytes();
-        if ip[9] != 6 {
+        let Some((tcp, rest)) =
+            segment.split_first_chunk_mut::<HEADER>().filter(|_| ip[9] == PROTOCOL_TCP)
+        else {
+            seal_ip(ip);
             return;
-        }
-        let Some((tcp, rest)) = segment.split_first_chunk_mut::<HEADER>() else { return };
+        };
         let window = u16::from_be_bytes([tcp[14], tcp[15]]);
         if window > self.window && [tcp[0], tcp[1]] != self.control.to_be_bytes() {
             [tcp[14], tcp[15]] = self.window.to_be_bytes();
@@ -217,10 +223,21 @@ impl<'a> Sender<'a> {
         {
             *mss = (MSS as u16).to_be_bytes();
         }
-        [tcp[16], tcp[17]] = [0; 2];
-        let sum = !checksum::tcp(ip, tcp, rest);
-        [tcp[16], tcp[17]] = sum.to_le_bytes();
+        seal(ip, tcp, rest);
     }
+}
+
+/// Fills in the checksum of an IPv4 header.
+fn seal_ip(ip: &mut [u8; HEADER]) {
+    [ip[10], ip[11]] = [0; 2];
+    [ip[10], ip[11]] = (!checksum::fold(checksum::add_header(0, ip))).to_le_bytes();
+}
+
+/// Fills in both checksums of a segment.
+fn seal(ip: &mut [u8; HEADER], tcp: &mut [u8; HEADER], rest: &[u8]) {
+    seal_ip(ip);
+    [tcp[16], tcp[17]] = [0; 2];
+    [tcp[16], tcp[17]] = (!checksum::tcp(ip, tcp, rest)).to_le_bytes();
 }
 
 /// Makes the headers those of a segment with `data` bytes.

@@ -192,8 +192,10 @@ impl<P: Ports> Chip<P> {
             Width::Dword => {
                 let (whole, rest) = buffer.split_at_mut(buffer.len() & !3);
                 self.ports.read_dwords(port, whole);
-                if !rest.is_empty() {
-                    self.ports.read_words(port, rest);
+                match rest {
+                    [] => {}
+                    [low, high] => [*low, *high] = self.ports.inw(port).to_le_bytes(),
+                    _ => self.ports.read_words(port, rest),
                 }
             }
         }
@@ -230,8 +232,10 @@ impl<P: Ports> Chip<P> {
             Width::Dword => {
                 let (whole, rest) = data.split_at(data.len() & !3);
                 self.ports.write_dwords(port, whole);
-                if !rest.is_empty() {
-                    self.ports.write_words(port, rest);
+                match *rest {
+                    [] => {}
+                    [low, high] => self.ports.outw(port, u16::from_le_bytes([low, high])),
+                    _ => self.ports.write_words(port, rest),
                 }
             }
         }

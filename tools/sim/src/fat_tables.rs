@@ -84,7 +84,7 @@ impl Tables {
 
     /// Where the entry of a file or directory is, whose name is one letter.
     fn place(&self, name: u8) -> (u32, usize) {
-        let found = (0..2000).find_map(|lba| {
+        let found = (0..4000).find_map(|lba| {
             let sector = self.medium.sector(lba);
             let mut entries = sector.chunks_exact(32);
             let at = entries.position(|entry| entry[0] == name && entry[1..11] == *b"          ");

@@ -57,6 +57,43 @@ fn transfers_cost_little_more_than_their_data() {
     assert_eq!(fsck(&disks.medium(0)), [""; 0]);
 }
 
+/// The chain of a long file has more sectors of the table than the cache can hold: none is read twice, whether
+/// the file lies in one piece or in as many as there can be.
+#[test]
+fn no_chain_is_walked_twice() {
+    let medium = mkfs(131_072, &["-F", "32", "-s", "1"]);
+    let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    let data = Random(6).bytes(16 * MIB);
+    let count = data.len() / 512;
+    store(&mut drives, "/drive_c/w", STORE, &data, 16_384).unwrap();
+    drives.flush().unwrap();
+    let mut tables = Tables::of(disks.medium(0), 32);
+    // The second half of its clusters in turn with the first: no two neighbours follow each other.
+    let first = tables.first(b'W');
+    let half = count as u32 / 2;
+    let order: Vec<u32> = (0..half).flat_map(|n| [first + n, first + half + n]).collect();
+    for (at, &cluster) in order.iter().enumerate() {
+        let next = order.get(at + 1).copied().unwrap_or(0x0FFF_FFFF);
+        tables.set(&[0, 1], cluster, next);
+    }
+    let scattered = tables.medium.clone();
+    for (what, medium) in [("one piece", disks.medium(0)), ("scattered", scattered)] {
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+        list(&mut drives, "/drive_c").unwrap();
+        let before = disks.counters(0);
+        let read = fetch(&mut drives, "/drive_c/w", 16_384).unwrap();
+        let download = since(&disks, before);
+        assert_eq!(read.len(), data.len());
+        let table = count.div_ceil(128) + 2;
+        println!("16 MiB in clusters of one sector, {what}: {download:?}");
+        assert!(download.sectors_read as usize <= count + table + 8, "{what}: {download:?}");
+    }
+}
+
 /// Files that are written at the same time do not take alternate clusters, and one alone leaves no gaps.
 #[test]
 fn files_written_at_once_lie_in_long_pieces() {

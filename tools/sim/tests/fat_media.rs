@@ -204,6 +204,54 @@ fn an_information_sector_that_lies_is_put_right() {
     }
 }
 
+/// FAT32 can have one table in use and leave the other one alone (extended flags, bit 7).
+#[test]
+fn without_mirroring_the_active_table_alone_is_written() {
+    let mut medium = mkfs(70_000, &["-F", "32", "-s", "1"]);
+    let boot = medium.sector(0);
+    let reserved = u32::from(u16::from_le_bytes([boot[14], boot[15]]));
+    let length = u32::from_le_bytes([boot[36], boot[37], boot[38], boot[39]]);
+    let flagged = [&boot[..40], &[0x81][..], &boot[41..]].concat();
+    medium.set_sector(0, &flagged);
+    for lba in reserved..reserved + length {
+        medium.set_sector(lba, &[0xEE; 512]);
+    }
+    let mut written = write_to(DiskKind::Hard, medium, "/drive_c");
+    for lba in reserved..reserved + length {
+        assert_eq!(written.sector(lba), [0xEE; 512], "the table that is not in use was written");
+        written.set_sector(lba, &written.sector(lba + length));
+    }
+    assert_eq!(written.sector(0)[..], flagged);
+    // The same volume with mirroring.
+    written.set_sector(0, &boot);
+    check("active table", &written);
+}
+
+#[test]
+fn more_tables_than_two_are_read_and_not_written() {
+    let one = write_to(DiskKind::Hard, mkfs(20_000, &["-F", "16", "-f", "1"]), "/drive_c");
+    check("one table", &one);
+    let volume = mkfs(20_000, &["-F", "16", "-s", "4", "-f", "3"]);
+    let mut disk = Medium::new(20_063);
+    let mut table = [0; 512];
+    table[450] = 0x06;
+    table[454..462].copy_from_slice(&[63, 0, 0, 0, 0x20, 0x4E, 0, 0]);
+    table[510..].copy_from_slice(&[0x55, 0xAA]);
+    disk.set_sector(0, &table);
+    for lba in 0..20_000 {
+        disk.set_sector(63 + lba, &volume.sector(lba));
+    }
+    let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(disk))]);
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    assert!(list(&mut drives, "/drive_c").unwrap().is_empty());
+    let result = store(&mut drives, "/drive_c/x", STORE, b"x", 1);
+    assert_eq!(result, Err(FsError::ReadOnlyDisk));
+    let said = drives.message().unwrap().to_string();
+    assert_eq!(said, "Drive C: not written: it has more than two allocation tables");
+    assert_eq!(disks.counters(0).writes, 0);
+}
+
 #[test]
 fn a_volume_at_the_end_of_128_gigabytes() {
     let (sectors, length) = (1 << 28, 70_000);

@@ -88,6 +88,20 @@ fn copies_that_differ_on_a_closed_volume_forbid_writing() {
 }
 
 #[test]
+fn a_table_that_does_not_begin_as_one_forbids_writing() {
+    for mut tables in Tables::all() {
+        for copy in [0, 1] {
+            let lba = tables.reserved + copy * tables.length;
+            let mut sector = tables.medium.sector(lba);
+            // The media byte.
+            sector[0] = 0;
+            tables.medium.set_sector(lba, &sector);
+        }
+        is_not_written(&tables, ReadOnly::Damaged, "damaged");
+    }
+}
+
+#[test]
 fn an_old_second_copy_of_a_volume_in_use_is_renewed() {
     for mut tables in Tables::all() {
         let c = tables.first(b'C');

@@ -64,7 +64,7 @@ impl DateTime {
             && self.month >= 1
             && self.month <= 12
             && self.day >= 1
-            && self.day <= Self::days_in_month(self.year, self.month)
+            && (self.day <= 28 || self.day <= Self::days_in_month(self.year, self.month))
             && self.hour < 24
             && self.minute < 60
             && self.second < 60

@@ -197,24 +197,45 @@ impl Volume {
         cache: &mut Cache<'_>,
         cursor: &mut Cursor,
     ) -> Result<Option<Found>, FatError> {
+        let mut next = None;
+        self.visit(cache, cursor, &mut |found| {
+            next = Some(*found);
+            false
+        })?;
+        Ok(next)
+    }
+
+    /// Gives `visit` files and directories from the cursor on, which is left behind them, until it returns
+    /// `false`; `Ok(false)` at the directory's end.
+    ///
+    /// # Errors
+    /// As [`Volume::next_entry`].
+    pub fn visit(
+        &self,
+        cache: &mut Cache<'_>,
+        cursor: &mut Cursor,
+        visit: &mut dyn FnMut(&Found) -> bool,
+    ) -> Result<bool, FatError> {
         while let Some(mut place) = self.place(cache, cursor)? {
             let slot = cache.sector(&self.directory_region(place.lba), place.lba)?;
             // As far as the sector goes.
             let entries = cache.bytes(slot).get(usize::from(place.offset)..).unwrap_or(&[]);
-            for bytes in entries.chunks_exact(ENTRY) {
+            for bytes in entries.as_chunks::<ENTRY>().0 {
                 let kind = dirent::kind_of(bytes[0], bytes[11], bytes[13]);
                 if kind == EntryKind::End {
-                    return Ok(None);
+                    return Ok(false);
                 }
                 let number = cursor.number;
                 cursor.advance();
-                if matches!(kind, EntryKind::File | EntryKind::Directory) {
-                    return Ok(Some(Found { place, number, entry: Dirent::read(bytes) }));
+                if matches!(kind, EntryKind::File | EntryKind::Directory)
+                    && !visit(&Found { place, number, entry: Dirent(*bytes) })
+                {
+                    return Ok(true);
                 }
                 place.offset += ENTRY as u16;
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Looks for a file or directory of this name, and goes on where `scan` stopped.

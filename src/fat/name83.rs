@@ -84,12 +84,15 @@ impl Name83 {
 
     /// `NAME.EXT`, or `NAME` where there is no extension: 1 to 12 bytes.
     pub fn to_text(&self) -> heapless::Vec<u8, 12> {
-        let mut text = heapless::Vec::new();
-        // 8 + 1 + 3 bytes always fit in 12.
-        let _ = text.extend_from_slice(self.base());
-        if !self.extension().is_empty() {
-            let _ = text.push(b'.');
-            let _ = text.extend_from_slice(self.extension());
+        let (base, extension) = (self.base().len(), self.extension().len());
+        let mut text = heapless::Vec::from_array([b' '; 12]);
+        text[..8].copy_from_slice(&self.0[..8]);
+        if extension > 0 {
+            text[base] = b'.';
+            text[base + 1..base + 4].copy_from_slice(&self.0[8..]);
+            text.truncate(base + 1 + extension);
+        } else {
+            text.truncate(base);
         }
         text
     }

@@ -56,6 +56,16 @@ pub enum Login {
     As(UserName, Rights),
 }
 
+impl Login {
+    /// What the user may see and do.
+    pub(super) fn rights(&self) -> Result<&Rights, Refusal> {
+        match self {
+            Login::As(_, rights) => Ok(rights),
+            Login::Nobody | Login::Named(_) => Err(Refusal::Reply(530, "Not logged in")),
+        }
+    }
+}
+
 /// Where the next data connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataPlan {
@@ -175,10 +185,7 @@ impl Client {
 
     /// What the user who is logged in may see and do.
     pub(super) fn rights(&self) -> Result<&Rights, Refusal> {
-        match &self.login {
-            Login::As(_, rights) => Ok(rights),
-            Login::Nobody | Login::Named(_) => Err(Refusal::Reply(530, "Not logged in")),
-        }
+        self.login.rights()
     }
 
     /// The place on a disk that `path` means to the user.

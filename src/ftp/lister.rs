@@ -3,18 +3,17 @@
 //! May call `vfs`.
 
 use super::client::{Client, Context};
-use super::link::{ControlLink, DataLink, DataState};
-use super::listing::{Format, View};
+use super::link::{DataLink, DataState};
+use super::listing::{Format, Listing, Place, View};
 use super::reply::{Line, MAX_REPLY, Refusal};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
 use super::wire;
 use crate::config::Users;
-use crate::vfs::codepage::CodePage;
 use crate::vfs::provider::{DirEntry, Kind};
 use crate::vfs::{FsError, Provider};
 
 /// Entries sent in one step, at most: the other sessions wait meanwhile.
-const ENTRIES: usize = 16;
+const ENTRIES: usize = 32;
 
 /// Bytes that a line of a listing has at most: facts and a name stay far below, and so does a path before a
 /// pattern, in three bytes of UTF-8 for each of its own.
@@ -60,146 +59,158 @@ pub(super) fn say_first(client: &Client, cx: &mut Context<'_, '_>) {
 /// Sends lines as long as there is room for them.
 pub(super) fn send_lines(
     transfer: &mut Transfer,
-    client: &Client,
+    place: &Place<'_>,
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
-    let on_control = transfer.listing.on_control;
-    if !on_control && !matches!(cx.data.state(), DataState::Open | DataState::PeerClosed) {
+    let listing = &transfer.listing;
+    if !listing.on_control && !matches!(cx.data.state(), DataState::Open | DataState::PeerClosed) {
         return Err(BROKEN_OFF);
     }
-    let view = View::of(client, cx, &client.path)?;
-    let page = wire::code_page(cx.shared.settings.code_page);
-    let room = if on_control { cx.control.room() } else { cx.data.room() };
-    let (users, files) = (cx.shared.users, &mut *cx.files);
-    let mut walk = Walk { transfer, client, users, files, view: &view, left: ENTRIES };
-    let sent = if on_control {
-        walk.send_control(cx.control, room)
-    } else {
-        walk.send_data(cx.data, page, room)
-    };
-    if matches!(sent, Ok(Progress::Over)) {
+    let view = View::of(place, cx)?;
+    let mut walk =
+        Walk { listing, place, view: &view, is_sent: &mut transfer.carry, left: ENTRIES, sent: 0 };
+    let more = if listing.on_control { walk.send_control(cx) } else { walk.send_data(cx) };
+    transfer.bytes = transfer.bytes.wrapping_add(walk.sent as u32);
+    if matches!(more, Ok(Progress::Over)) {
         finish(transfer, cx.data);
         return Ok(Progress::Busy);
     }
-    sent
+    more
 }
 
 /// A step's way through the directory.
-struct Walk<'a, 'u> {
-    transfer: &'a mut Transfer,
-    client: &'a Client,
-    users: &'a Users<'u>,
-    files: &'a mut dyn Provider,
+struct Walk<'a> {
+    listing: &'a Listing,
+    place: &'a Place<'a>,
     view: &'a View,
+    /// A file alone: its line is sent.
+    is_sent: &'a mut bool,
     /// Entries that the step may still look at.
     left: usize,
+    /// Bytes sent.
+    sent: usize,
 }
 
-impl Walk<'_, '_> {
-    /// Adds the next line to `line`. `Err` when there is none in this step: [`Progress::Over`] at the
-    /// directory's end.
-    fn next_line(&mut self, line: &mut Line) -> Result<(), Result<Progress, Refusal>> {
-        while self.left > 0 {
-            self.left -= 1;
-            match &self.next_entry() {
-                Ok(Some(entry)) => {
-                    let listing = &self.transfer.listing;
-                    if listing.shows(entry) {
-                        listing.write(line, entry, self.view);
-                        return Ok(());
-                    }
-                }
-                Ok(None) => return Err(Ok(Progress::Over)),
-                Err(error) => return Err(Err(*error)),
-            }
+impl Walk<'_> {
+    /// Gives `show` the directory's next entries, until it returns `false`, or the file alone; `Ok(false)` at the
+    /// end.
+    fn list(
+        &mut self,
+        users: &Users<'_>,
+        files: &mut dyn Provider,
+        show: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<bool, Refusal> {
+        if let Some(dir) = self.listing.dir {
+            return Ok(files.list(dir, show)?);
         }
-        Err(Ok(Progress::Busy))
-    }
-
-    /// The directory's next entry, or the file alone.
-    fn next_entry(&mut self) -> Result<Option<DirEntry>, Refusal> {
-        if let Some(dir) = self.transfer.listing.dir {
-            return Ok(self.files.read_dir(dir)?);
+        if *self.is_sent {
+            return Ok(false);
         }
-        // `carry` says that the one line is sent.
-        if self.transfer.carry {
-            return Ok(None);
+        let attributes =
+            files.attributes(&users.resolve(self.place.login.rights()?, self.place.path)?)?;
+        *self.is_sent = true;
+        if let Some(&name) = self.place.path.names().last() {
+            show(&DirEntry { name, attributes });
         }
-        let place = self.client.resolve(self.users, &self.client.path)?;
-        let attributes = self.files.attributes(&place)?;
-        self.transfer.carry = true;
-        Ok(self.client.path.names().last().map(|&name| DirEntry { name, attributes }))
+        Ok(true)
     }
 
     /// Lines of STAT.
-    fn send_control(
-        &mut self,
-        control: &mut dyn ControlLink,
-        mut room: usize,
-    ) -> Result<Progress, Refusal> {
-        while room >= MAX_REPLY {
-            let mut line = Line::new();
-            line.text(" ");
-            if let Err(end) = self.next_line(&mut line) {
-                return end;
-            }
-            line.send(control);
-            self.transfer.bytes = self.transfer.bytes.wrapping_add(line.as_bytes().len() as u32);
-            room = control.room();
+    fn send_control(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+        let (listing, view) = (self.listing, self.view);
+        let (mut left, mut sent) = (self.left, 0);
+        let control = &mut *cx.control;
+        if control.room() < MAX_REPLY {
+            return Ok(Progress::Waiting);
         }
-        Ok(Progress::Waiting)
+        let more = self.list(cx.shared.users, cx.files, &mut |entry| {
+            left -= 1;
+            if listing.shows(entry) {
+                let mut line = Line::new();
+                line.text(" ");
+                listing.write(&mut line, entry, view);
+                line.send(control);
+                sent += line.as_bytes().len();
+            }
+            left > 0 && control.room() >= MAX_REPLY
+        });
+        self.sent = sent;
+        Ok(if more? { Progress::Busy } else { Progress::Over })
     }
 
-    /// Lines into the send buffer as it is, which has `room`: in two goes where its end comes in between.
-    fn send_data(
-        &mut self,
-        data: &mut dyn DataLink,
-        page: Option<&CodePage>,
-        mut room: usize,
-    ) -> Result<Progress, Refusal> {
+    /// Lines into the send buffer as it is: in two goes where its end comes in between.
+    fn send_data(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+        let (listing, view) = (self.listing, self.view);
+        let page = wire::code_page(cx.shared.settings.code_page);
+        let (users, files) = (cx.shared.users, &mut *cx.files);
         let mut line = Line::new();
-        // Bytes of the line that are sent.
-        let mut gone = 0;
+        let mut piece = Piece { room: cx.data.room(), gone: 0 };
         let mut end = None;
         for _ in 0..2 {
-            data.send(&mut |buffer| {
+            cx.data.send(&mut |buffer| {
                 let size = buffer.len();
                 let mut free = buffer;
-                loop {
-                    let rest = &line.as_bytes()[gone..];
-                    let (now, behind) = free.split_at_mut(rest.len().min(free.len()));
-                    now.copy_from_slice(&rest[..now.len()]);
-                    gone += now.len();
-                    room = room.saturating_sub(now.len());
-                    let bytes = &mut self.transfer.bytes;
-                    *bytes = bytes.wrapping_add(now.len() as u32);
-                    free = behind;
-                    if gone < line.as_bytes().len() || end.is_some() {
-                        return size - free.len();
-                    }
-                    line.clear();
-                    gone = 0;
-                    let next = if room < MAX_LINE {
-                        Err(Ok(Progress::Waiting))
+                if piece.copy(&line, &mut free) {
+                    if piece.room < MAX_LINE {
+                        end = Some(Ok(Progress::Waiting));
                     } else {
-                        self.next_line(&mut line)
-                    };
-                    match next {
-                        Err(last) => end = Some(last),
-                        Ok(()) => {
-                            if let Some(page) = page {
-                                line = wire::recode(page, &line);
+                        let mut left = self.left;
+                        let mut whole = true;
+                        let more = self.list(users, files, &mut |entry| {
+                            left -= 1;
+                            if listing.shows(entry) {
+                                line.clear();
+                                listing.write(&mut line, entry, view);
+                                if let Some(page) = page {
+                                    line = wire::recode(page, &line);
+                                }
+                                line.text("\r\n");
+                                piece.gone = 0;
+                                whole = piece.copy(&line, &mut free);
                             }
-                            line.text("\r\n");
+                            whole && left > 0 && piece.room >= MAX_LINE
+                        });
+                        self.left = left;
+                        let more = more.map(|more| match more {
+                            true => Progress::Busy,
+                            false => Progress::Over,
+                        });
+                        // A line that is not whole is not the last that can be sent.
+                        if whole || !matches!(more, Ok(Progress::Busy)) {
+                            end = Some(more);
                         }
                     }
                 }
+                self.sent += size - free.len();
+                size - free.len()
             });
             if end.is_some() {
                 break;
             }
         }
         end.unwrap_or(Ok(Progress::Waiting))
+    }
+}
+
+/// How far lines are in the send buffer.
+struct Piece {
+    /// Bytes of it that are free.
+    room: usize,
+    /// Bytes of the line that are sent.
+    gone: usize,
+}
+
+impl Piece {
+    /// Moves what is left of `line` to the beginning of `free`; `false` when that is too short.
+    fn copy(&mut self, line: &Line, free: &mut &mut [u8]) -> bool {
+        let rest = &line.as_bytes()[self.gone..];
+        let count = rest.len().min(free.len());
+        let (now, behind) = core::mem::take(free).split_at_mut(count);
+        now.copy_from_slice(&rest[..count]);
+        *free = behind;
+        self.gone += count;
+        self.room = self.room.saturating_sub(count);
+        count == rest.len()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use heapless::Vec;
 
-use super::client::{Client, Context};
+use super::client::{Context, Login};
 use super::reply::{Line, Refusal, write_number};
 use crate::time::{DateTime, Zone};
 use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
@@ -110,24 +110,29 @@ pub struct View {
     pub facts: Facts,
 }
 
+/// What is listed, and to whom.
+pub(super) struct Place<'a> {
+    /// A directory, or a file alone.
+    pub(super) path: &'a UserPath,
+    pub(super) login: &'a Login,
+    /// Which facts to give.
+    pub(super) facts: Facts,
+}
+
 impl View {
-    /// What the client sees of entries in `directory` now.
+    /// What the client sees now of what is in the directory.
     ///
     /// # Errors
     /// 530: nobody has logged in.
-    pub fn of(
-        client: &Client,
-        cx: &Context<'_, '_>,
-        directory: &UserPath,
-    ) -> Result<View, Refusal> {
-        let rights = client.rights()?;
+    pub(super) fn of(place: &Place<'_>, cx: &Context<'_, '_>) -> Result<View, Refusal> {
+        let rights = place.login.rights()?;
         Ok(View {
             now: cx.time,
             zone: cx.shared.settings.zone,
             permissions: rights.permissions,
-            incoming: cx.shared.users.admits(rights, directory),
+            incoming: cx.shared.users.admits(rights, place.path),
             clobber: cx.shared.settings.clobber_files,
-            facts: client.facts,
+            facts: place.facts,
         })
     }
 }
@@ -135,12 +140,13 @@ impl View {
 const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 
 /// A line of LIST up to its name, over which its fields are written.
-const LONG: [u8; 57] = *b"-rw-rw-rw-   1 ftp      ftp               0 Jan 01 00:00 ";
+const LONG: &[u8; 57] = b"-rw-rw-rw-   1 ftp      ftp               0 Jan 01 00:00 ";
 
 /// `-rw-rw-rw-   1 ftp      ftp           12345 Nov 21 07:02 NAME.EXT`
 fn write_long(line: &mut Line, entry: &DirEntry, now: DateTime) {
     let attributes = &entry.attributes;
-    let mut text = LONG;
+    let Some(text) = line.bytes(LONG).last_mut() else { return };
+    let _: &mut [u8; LONG.len()] = text;
     text[..10].copy_from_slice(match (attributes.kind, attributes.read_only) {
         (Kind::Directory, false) => b"drwxrwxrwx",
         (Kind::Directory, true) => b"dr-xr-xr-x",
@@ -151,16 +157,21 @@ fn write_long(line: &mut Line, entry: &DirEntry, now: DateTime) {
     let time = &attributes.modified;
     let month = usize::from(time.month.clamp(1, 12) - 1) * 3;
     text[44..47].copy_from_slice(&MONTHS[month..month + 3]);
-    write_number(&mut text[..50], time.day.into());
+    [text[48], text[49]] = two_digits(time.day);
     // A client takes a time without year for one in the past.
     if time.year == now.year && *time <= now {
-        write_number(&mut text[..53], time.hour.into());
-        write_number(&mut text[..56], time.minute.into());
+        [text[51], text[52]] = two_digits(time.hour);
+        [text[54], text[55]] = two_digits(time.minute);
     } else {
         text[51] = b' ';
         write_number(&mut text[..56], time.year.into());
     }
-    line.bytes(&text).name(&entry.name);
+    line.name(&entry.name);
+}
+
+/// Of a number below 100.
+fn two_digits(number: u8) -> [u8; 2] {
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 /// A set of facts (RFC 3659 section 7.5).

@@ -82,11 +82,12 @@ impl Line {
 
     /// Adds a name, in the disk's bytes.
     pub fn name(&mut self, name: &Name83) -> &mut Line {
-        self.bytes(name.base());
-        match name.extension() {
-            [] => self,
-            extension => self.text(".").bytes(extension),
-        }
+        self.bytes(&name.to_text())
+    }
+
+    /// The last bytes, to write over them; `None` where there are fewer.
+    pub fn last_mut<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.bytes[..self.length].last_chunk_mut()
     }
 
     /// Takes everything out again.

@@ -7,7 +7,7 @@
 
 use super::client::{Client, Context, DataPlan};
 use super::link::{DataLink, DataState, LinkError};
-use super::listing::Listing;
+use super::listing::{Listing, Place};
 use super::reply::{Line, Refusal};
 use super::scan::Scan;
 use super::shared::{Activity, Direction, Event};
@@ -211,25 +211,19 @@ impl Transfer {
             },
             Stage::Connect => self.connect(client, cx),
             Stage::Await => self.await_connection(cx),
-            // A file's pieces are [`Transfer::move_file`]'s.
-            Stage::Move => {
-                let before = self.bytes;
-                let progress = lister::send_lines(self, client, cx);
-                if self.bytes != before {
-                    client.active = cx.now;
-                }
-                progress
-            }
+            // [`Transfer::move_data`] does that.
+            Stage::Move => Ok(Progress::Busy),
             Stage::Drain => self.drain(cx),
             Stage::Close | Stage::Remove => self.close(client, cx),
             Stage::Report => Ok(self.report(client, cx)),
         }
     }
 
-    /// Moves a piece of a file, if that is what the transfer is at; `active` becomes now when bytes moved.
-    /// Nearly every step of a transfer is one of these: it leaves the job where it is.
-    fn move_file(
+    /// Moves a piece of a file or of a listing, if that is what the transfer is at; `active` becomes now when
+    /// bytes moved. Nearly every step of a transfer is one of these: it leaves the job where it is.
+    fn move_data(
         &mut self,
+        place: &Place<'_>,
         cx: &mut Context<'_, '_>,
         active: &mut Millis,
     ) -> Option<Result<Progress, Refusal>> {
@@ -240,7 +234,7 @@ impl Transfer {
         let progress = match self.kind {
             Kind::Retrieve => retrieve::send_piece(self, cx),
             Kind::Store(_) => store::take_piece(self, cx),
-            Kind::List => return None,
+            Kind::List => lister::send_lines(self, place, cx),
         };
         if self.bytes != before {
             *active = cx.now;
@@ -453,9 +447,10 @@ pub(super) fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>
 // A frame of its own, as commands have.
 #[inline(never)]
 pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
+    let place = Place { path: &client.path, login: &client.login, facts: client.facts };
     let moved = match &mut client.job {
         None => return false,
-        Some(Job::Transfer(transfer)) => transfer.move_file(cx, &mut client.active),
+        Some(Job::Transfer(transfer)) => transfer.move_data(&place, cx, &mut client.active),
         Some(Job::Scan(_)) => None,
     };
     let result = match moved {

@@ -91,7 +91,11 @@ impl Provider for Disk {
     fn open_dir(&mut self, _: &ResolvedPath) -> Result<DirHandle, FsError> {
         Err(FsError::Unsupported)
     }
-    fn read_dir(&mut self, _: DirHandle) -> Result<Option<DirEntry>, FsError> {
+    fn list(
+        &mut self,
+        _: DirHandle,
+        _: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<bool, FsError> {
         Err(FsError::Unsupported)
     }
     fn close_dir(&mut self, _: DirHandle) -> Result<(), FsError> {

@@ -456,8 +456,12 @@ impl Provider for Drives<'_> {
         self.slice(slices::of_path(7, path, None), |drives, _| drives.open_directory(path))
     }
 
-    fn read_dir(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError> {
-        self.slice(slices::of_handle(8, dir.0), |drives, _| drives.read_directory(dir))
+    fn list(
+        &mut self,
+        dir: DirHandle,
+        show: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<bool, FsError> {
+        self.slice(slices::of_handle(8, dir.0), |drives, _| drives.list_directory(dir, show))
     }
 
     fn close_dir(&mut self, dir: DirHandle) -> Result<(), FsError> {

@@ -234,12 +234,31 @@ pub trait Provider {
     /// [`FsError::BadHandle`].
     fn close(&mut self, file: FileHandle) -> Result<(), FsError>;
 
-    /// Opens a directory for [`Provider::read_dir`]. Errors: [`FsError::TooManyOpen`].
+    /// Opens a directory for [`Provider::list`]. Errors: [`FsError::TooManyOpen`].
     fn open_dir(&mut self, path: &ResolvedPath) -> Result<DirHandle, FsError>;
 
-    /// The next entry, in the order of the disk, without `.`, `..`, volume labels and long-name
-    /// entries; `None` at the end. Errors: [`FsError::BadHandle`].
-    fn read_dir(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError>;
+    /// Gives `show` the next entries, in the order of the disk, without `.`, `..`, volume labels and
+    /// long-name entries, until it returns `false` or a slice's work is done: at least one, unless there
+    /// is none. `Ok(false)` at the end. What `show` has got does not come again, whatever the result.
+    /// Errors: [`FsError::BadHandle`].
+    fn list(
+        &mut self,
+        dir: DirHandle,
+        show: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<bool, FsError>;
+
+    /// The next entry, as [`Provider::list`] gives it; `None` at the end.
+    fn read_dir(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError>
+    where
+        Self: Sized,
+    {
+        let mut next = None;
+        self.list(dir, &mut |entry| {
+            next = Some(*entry);
+            false
+        })?;
+        Ok(next)
+    }
 
     /// Closes a directory. Errors: [`FsError::BadHandle`].
     fn close_dir(&mut self, dir: DirHandle) -> Result<(), FsError>;

@@ -4,7 +4,7 @@ use super::transfers::list_here;
 use crate::config::settings::CodePage;
 use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::command;
-use crate::ftp::listing::{Facts, View, write_facts};
+use crate::ftp::listing::{Facts, Place, View, write_facts};
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::scan::Algorithm;
 use crate::ftp::transfer::Kind;
@@ -185,7 +185,8 @@ pub fn mlst(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     let path = client.named(name)?;
     let place = client.resolve(cx.shared.users, &path)?;
     let attributes = cx.files.attributes(&place)?;
-    let view = View::of(client, cx, &path.parent())?;
+    let place = Place { path: &path.parent(), login: &client.login, facts: client.facts };
+    let view = View::of(&place, cx)?;
     Line::first(250).text("Entry:").send(cx.control);
     let mut line = Line::new();
     line.text(" ");

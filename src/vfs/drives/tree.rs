@@ -37,10 +37,10 @@ pub(super) struct Entrance {
     end: Option<Place>,
 }
 
-/// An entry's attributes.
+/// The attributes of a file's or directory's entry.
 pub(super) fn attributes(entry: &Dirent) -> Attributes {
     let has = |bit| entry.attributes() & bit != 0;
-    let directory = entry.kind() == EntryKind::Directory;
+    let directory = has(attribute::DIRECTORY);
     Attributes {
         kind: if directory { Kind::Directory } else { Kind::File },
         size: if directory { 0 } else { entry.size() },
@@ -88,7 +88,11 @@ impl Drives<'_> {
         put(self.directories, open).map(DirHandle).ok_or(FsError::TooManyOpen)
     }
 
-    pub(super) fn read_directory(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError> {
+    pub(super) fn list_directory(
+        &mut self,
+        dir: DirHandle,
+        show: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<bool, FsError> {
         let (place, serial) = split(dir.0);
         let found = self.directories.get_mut(place).filter(|found| found.serial == serial);
         let open = found.and_then(|found| found.item.as_mut()).ok_or(FsError::BadHandle)?;
@@ -97,25 +101,39 @@ impl Drives<'_> {
         }
         let Some(number) = open.number else {
             let next = open.directory;
-            return Ok(self.next_drive(place, next));
+            return Ok(self.list_drives(place, next, show));
         };
         let slot = &self.slots[usize::from(number)];
         let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
-        let result = volume.next_entry(&mut self.cache, &mut open.cursor);
-        let found = self.check(number, result)?;
-        Ok(found.map(|found| DirEntry {
-            name: found.entry.name(),
-            attributes: attributes(&found.entry),
-        }))
+        let mut shown = false;
+        let result = volume.visit(&mut self.cache, &mut open.cursor, &mut |found| {
+            shown = true;
+            show(&DirEntry { name: found.entry.name(), attributes: attributes(&found.entry) })
+        });
+        match result {
+            Err(FatError::Again) if shown => Ok(true),
+            result => self.check(number, result),
+        }
     }
 
-    fn next_drive(&mut self, place: usize, from: u32) -> Option<DirEntry> {
-        let served = Provider::drives(self);
-        let drive = served.iter().find(|drive| u32::from(drive.index()) >= from)?;
-        if let Some(open) = &mut self.directories[place].item {
-            open.directory = u32::from(drive.index()) + 1;
+    fn list_drives(
+        &mut self,
+        place: usize,
+        from: u32,
+        show: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> bool {
+        for drive in Provider::drives(self).iter() {
+            if u32::from(drive.index()) < from {
+                continue;
+            }
+            if let Some(open) = &mut self.directories[place].item {
+                open.directory = u32::from(drive.index()) + 1;
+            }
+            if !show(&DirEntry { name: drive.directory(), attributes: ROOT }) {
+                return true;
+            }
         }
-        Some(DirEntry { name: drive.directory(), attributes: ROOT })
+        false
     }
 
     fn is_listed(&self, number: Number, directory: u32) -> bool {

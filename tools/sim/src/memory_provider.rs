@@ -34,6 +34,8 @@ struct OpenDirectory {
 
 /// Files that can be open at once, and as many directories.
 const HANDLES: usize = 24;
+/// Entries that a call lists, at most.
+const ENTRIES_A_SLICE: usize = 5;
 
 /// Drive C in memory.
 pub struct MemoryProvider {
@@ -218,6 +220,26 @@ impl MemoryProvider {
     }
 }
 
+impl MemoryProvider {
+    fn next_entry(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError> {
+        let found = self.directories.iter_mut().find(|open| open.handle == dir.0);
+        let open = found.ok_or(FsError::BadHandle)?;
+        let next = open.next;
+        open.next += 1;
+        let node = match open.node {
+            None if next == 0 => 0,
+            None => return Ok(None),
+            Some(node) => match self.nodes[node].children.get(next) {
+                Some(&child) => child,
+                None => return Ok(None),
+            },
+        };
+        let Node { name, attributes, content, .. } = &self.nodes[node];
+        let attributes = Attributes { size: content.len() as u32, ..*attributes };
+        Ok(Some(DirEntry { name: *name, attributes }))
+    }
+}
+
 impl Provider for MemoryProvider {
     fn drives(&self) -> DriveSet {
         let mut set = DriveSet::EMPTY;
@@ -345,23 +367,19 @@ impl Provider for MemoryProvider {
         Ok(DirHandle(handle))
     }
 
-    fn read_dir(&mut self, dir: DirHandle) -> Result<Option<DirEntry>, FsError> {
+    fn list(
+        &mut self,
+        dir: DirHandle,
+        show: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<bool, FsError> {
         self.wait()?;
-        let found = self.directories.iter_mut().find(|open| open.handle == dir.0);
-        let open = found.ok_or(FsError::BadHandle)?;
-        let next = open.next;
-        open.next += 1;
-        let node = match open.node {
-            None if next == 0 => 0,
-            None => return Ok(None),
-            Some(node) => match self.nodes[node].children.get(next) {
-                Some(&child) => child,
-                None => return Ok(None),
-            },
-        };
-        let Node { name, attributes, content, .. } = &self.nodes[node];
-        let attributes = Attributes { size: content.len() as u32, ..*attributes };
-        Ok(Some(DirEntry { name: *name, attributes }))
+        for _ in 0..ENTRIES_A_SLICE {
+            let Some(entry) = self.next_entry(dir)? else { return Ok(false) };
+            if !show(&entry) {
+                break;
+            }
+        }
+        Ok(true)
     }
 
     fn close_dir(&mut self, dir: DirHandle) -> Result<(), FsError> {

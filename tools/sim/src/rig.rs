@@ -130,9 +130,13 @@ pub fn list(files: &mut dyn Provider, name: &str) -> Result<Vec<DirEntry>, FsErr
     let directory = finish(|| files.open_dir(&path))?;
     let mut entries = Vec::new();
     let result = loop {
-        match finish(|| files.read_dir(directory)) {
-            Ok(Some(entry)) => entries.push(entry),
-            Ok(None) => break Ok(()),
+        let show = &mut |entry: &DirEntry| {
+            entries.push(*entry);
+            true
+        };
+        match finish(|| files.list(directory, show)) {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
             Err(error) => break Err(error),
         }
     };

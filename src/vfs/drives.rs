@@ -220,8 +220,8 @@ pub struct Drives<'a> {
     directories: &'a mut [Place<OpenDirectory>],
     underway: Option<Underway>,
     chains: Deque<(Number, Chain), CHAINS>,
-    known: Deque<Known, 64>,
-    turns: slices::Turns,
+    known: &'a mut Deque<Known, 64>,
+    turns: &'a mut slices::Turns,
     /// The call that is being served got somewhere for good.
     progress: bool,
     messages: Deque<Message, 16>,
@@ -295,6 +295,9 @@ impl<'a> Drives<'a> {
         let mut cache = Cache::new(disks, memory, size.cache)?;
         let mut messages = Deque::new();
         let slots = letters::slots(&mut cache, &mut messages, memory)?;
+        // Where they stay from the beginning: the rest passes over the stack.
+        let known = memory.place("the drives", Deque::new())?;
+        let turns = memory.place("the drives", slices::Turns::default())?;
         Ok(Drives {
             cache,
             index: Index::new(memory, size.index)?,
@@ -306,8 +309,8 @@ impl<'a> Drives<'a> {
                 .slots("open files", DIRECTORIES, |_| Place { serial: 0, item: None })?,
             underway: None,
             chains: Deque::new(),
-            known: Deque::new(),
-            turns: slices::Turns::default(),
+            known,
+            turns,
             progress: false,
             messages,
             now: DateTime::EPOCH,

@@ -5,6 +5,7 @@ mod disks;
 mod manual;
 mod memory;
 mod mistakes;
+mod selftest;
 mod sessions;
 mod tools;
 
@@ -17,7 +18,7 @@ use crate::disk::{Fat, Layout, Maker, Volume};
 
 /// Every scenario, the long ones first so that none is left alone at the end.
 pub fn all() -> Vec<Scenario> {
-    let short = [boot::all(), memory::all(), manual::all(), mistakes::all()];
+    let short = [selftest::all(), boot::all(), memory::all(), manual::all(), mistakes::all()];
     [disks::all(), sessions::all(), tools::all()].into_iter().chain(short).flatten().collect()
 }
 

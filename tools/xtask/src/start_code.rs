@@ -2,8 +2,8 @@
 //! server runs.
 //!
 //! `cargo xtask` is the linker that cargo calls for the kernel. It looks for the functions that
-//! [`RESIDENT`] cannot come to, neither by calls nor by pointers, names them for the linker script's
-//! `INCLUDE start.ld`, and runs the real linker. [`verify`] looks at what was linked.
+//! [`RESIDENT`] cannot come to, neither by calls nor by pointers, names them and their tables of jumps for the
+//! linker script to include, and runs the real linker. [`verify`] looks at what was linked.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -31,13 +31,16 @@ pub fn link(linker: &OsStr, arguments: &[OsString]) -> Result<ExitCode> {
     let output = arguments.iter().position(|argument| argument == "-o");
     let output = output.and_then(|place| arguments.get(place + 1)).context("no -o")?;
     let dir = Path::new(output).parent().context("-o names no file")?;
-    let mut script = String::new();
+    let (mut code, mut tables) = (String::new(), String::new());
     for object in arguments.iter().filter(|argument| is_object(argument.as_os_str())) {
         for section in start_only(&fs::read(object)?)? {
-            script += &format!("*({section})\n");
+            code += &format!("*({section})\n");
+            // Tables of jumps lie in sections that are named for their function.
+            tables += &format!("*({})\n", section.replacen(".text.", ".rodata.", 1));
         }
     }
-    fs::write(dir.join("start.ld"), script)?;
+    fs::write(dir.join("start.ld"), code)?;
+    fs::write(dir.join("start_tables.ld"), tables)?;
     let mut command = process::command(linker);
     // The relocations stay in the file, for `verify`; nothing of them is loaded.
     let status = command.arg("--emit-relocs").arg("-L").arg(dir).args(arguments).status()?;
@@ -88,9 +91,7 @@ fn start_only(data: &[u8]) -> Result<Vec<String>> {
         }
     }
     code.retain(|section, _| !seen.contains(section));
-    // Tables of jumps lie in sections that are named for their function.
-    let tables = code.values().map(|name| name.replacen(".text.", ".rodata.", 1));
-    let mut sections: Vec<String> = code.values().cloned().chain(tables).collect();
+    let mut sections: Vec<String> = code.into_values().collect();
     sections.sort();
     Ok(sections)
 }

@@ -27,12 +27,12 @@ pub struct Line<'a> {
 impl<'a> Lines<'a> {
     /// The lines of `text`.
     pub fn new(text: &'a [u8]) -> Lines<'a> {
-        Lines::of(content(text))
+        Lines::from(content(text), 0, 0)
     }
 
-    /// The lines of what [`content`] returned.
-    pub const fn of(content: &'a [u8]) -> Lines<'a> {
-        Lines { rest: content, number: 0 }
+    /// The lines of what [`content`] returned, from the byte at `start` on, before which `number` lines end.
+    pub fn from(content: &'a [u8], start: u16, number: u16) -> Lines<'a> {
+        Lines { rest: content.get(start.into()..).unwrap_or_default(), number }
     }
 }
 
@@ -62,8 +62,26 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 /// The words of a line, separated by spaces and tabs.
-pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+pub fn words(line: &[u8]) -> Words<'_> {
+    Words { rest: line }
+}
+
+/// See [`words`].
+#[derive(Clone)]
+pub struct Words<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest.trim_ascii_start();
+        let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        let (word, rest) = text.split_at(end);
+        self.rest = rest;
+        Some(word).filter(|word| !word.is_empty())
+    }
 }
 
 #[cfg(test)]

@@ -97,33 +97,43 @@ impl Rights {
 #[derive(Debug, Clone, Copy)]
 pub struct Users<'a> {
     text: &'a [u8],
+    /// Where the first user is, behind what explains the file, and the lines before him.
+    first: u16,
+    above: u16,
 }
 
 impl<'a> Users<'a> {
     /// The users in `text`, the file's content. Lines with errors are no users.
     pub fn new(text: &'a [u8]) -> Users<'a> {
-        Users { text: lines::content(text) }
+        let text = lines::content(text);
+        let (first, above) = match Lines::from(text, 0, 0).next() {
+            Some(line) => (offset(text, line.text), line.number - 1),
+            None => (0, 0),
+        };
+        Users { text, first, above }
+    }
+
+    fn lines(&self) -> Lines<'a> {
+        Lines::from(self.text, self.first, self.above)
     }
 
     /// All users, in the file's order.
     pub fn iter(&self) -> impl Iterator<Item = User<'a>> {
-        Lines::of(self.text).filter_map(|line| User::parse(line).ok())
+        self.lines().filter_map(|line| User::parse(line).ok())
     }
 
     /// The user called `name`, in any case of letters.
     pub fn find(&self, name: &[u8]) -> Option<User<'a>> {
         // Only the user's own line is worth parsing whole.
-        Lines::of(self.text)
+        self.lines()
             .filter(|line| words(line.text).next().is_some_and(|w| w.eq_ignore_ascii_case(name)))
             .find_map(|line| User::parse(line).ok())
     }
 
     /// The rights of a user of this file.
     pub fn rights(&self, user: &User<'_>) -> Rights {
-        let span = |field: &[u8]| Span {
-            start: field.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr()) as u16,
-            length: field.len() as u16,
-        };
+        let span =
+            |field: &[u8]| Span { start: offset(self.text, field), length: field.len() as u16 };
         Rights {
             sandbox: user.sandbox.map(span),
             incoming: user.incoming.map(span),
@@ -172,7 +182,7 @@ impl<'a> Users<'a> {
     pub fn check(&self, file: &str, sink: &mut dyn FnMut(&Message<'_>)) -> Result<(), Invalid> {
         let mut report = Report::new(file, sink);
         let mut any_line = false;
-        for line in Lines::of(self.text) {
+        for line in self.lines() {
             any_line = true;
             match User::parse(line) {
                 Err(problem) => {
@@ -279,6 +289,11 @@ impl<'a> User<'a> {
             Some(text) => UserPath::root().join(text).map(Incoming::Within),
         }
     }
+}
+
+/// Where in `text` a part of it begins.
+fn offset(text: &[u8], part: &[u8]) -> u16 {
+    part.as_ptr().addr().wrapping_sub(text.as_ptr().addr()) as u16
 }
 
 /// Instead of a sandbox.

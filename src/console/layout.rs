@@ -33,14 +33,19 @@ pub(super) fn write_row(screen: &mut dyn TextScreen, row: usize, text: &[u8], st
     }
 }
 
-/// Row 0.
-pub(super) fn draw_status(screen: &mut dyn TextScreen, status: Status) {
-    let mut line = heapless::Vec::<u8, 48>::new();
-    // At most 9 + 10 + 9 + 3 characters.
-    let _ = write!(Cut(&mut line), " Sessions: {}   Active: {}", status.total, status.active);
-    write_row(screen, 0, &line, Style::Inverse);
+/// Row 0, but for the sessions.
+pub(super) fn draw_top(screen: &mut dyn TextScreen) {
+    write_row(screen, 0, b"", Style::Inverse);
     let hint = b"Alt-H for help ";
     screen.write(0, screen.columns().saturating_sub(hint.len()), hint, Style::Inverse);
+}
+
+/// The sessions in row 0.
+pub(super) fn draw_status(screen: &mut dyn TextScreen, status: Status) {
+    let mut line = heapless::Vec::<u8, 48>::new();
+    // At most 11 + 10 + 11 + 3 + 1 characters; the last one is for a number that became shorter.
+    let _ = write!(Cut(&mut line), " Sessions: {}   Active: {} ", status.total, status.active);
+    screen.write(0, 0, &line, Style::Inverse);
 }
 
 /// Row 1: a rule with the beeper's state, and how far back the log is scrolled.

@@ -97,6 +97,7 @@ impl<'a> Console<'a> {
     pub fn redraw(&mut self, screen: Option<&mut dyn TextScreen>) {
         let Some(screen) = screen else { return };
         self.columns = screen.columns();
+        layout::draw_top(screen);
         layout::draw_status(screen, self.status);
         layout::draw_rule(screen, self.beeper.is_on(), self.skip);
         if self.page.is_none() {
@@ -139,13 +140,15 @@ impl<'a> Console<'a> {
         loop {
             let width = self.columns.saturating_sub(blanks).clamp(1, 200);
             let (row, next) = rest.split_at_checked(width).unwrap_or((rest, &[]));
-            let mut padded = [b' '; 255];
-            for (to, from) in padded.iter_mut().skip(blanks).zip(row) {
-                *to = *from;
-            }
-            let row = padded.get(..blanks + row.len()).unwrap_or_default();
             let screen = screen.as_mut().map(|screen| &mut **screen as &mut dyn TextScreen);
-            self.add_row(screen, row, style);
+            if blanks == 0 {
+                self.add_row(screen, row, style);
+            } else {
+                let mut padded = [b' '; 255];
+                let end = blanks + row.len();
+                padded[blanks..end].copy_from_slice(row);
+                self.add_row(screen, &padded[..end], style);
+            }
             rest = next;
             if rest.is_empty() {
                 return;
@@ -172,12 +175,12 @@ impl<'a> Console<'a> {
             }
         } else if self.page.is_none() {
             if self.drawn < rows {
-                layout::write_row(screen, layout::TOP + self.drawn, row, style);
+                screen.write(layout::TOP + self.drawn, 0, row, style);
                 self.drawn += 1;
             } else {
                 let last = screen.rows().saturating_sub(1);
                 screen.scroll(layout::TOP, last);
-                layout::write_row(screen, last, row, style);
+                screen.write(last, 0, row, style);
             }
         }
     }

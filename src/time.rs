@@ -149,6 +149,9 @@ impl Zone {
     }
 
     fn shift(self, time: DateTime, minutes: i32) -> DateTime {
+        if minutes == 0 {
+            return time;
+        }
         DateTime::from_seconds(time.to_seconds().saturating_add_signed(minutes * 60))
     }
 }

@@ -214,13 +214,11 @@ pub(super) fn write_facts(line: &mut Line, attributes: &Attributes, view: &View)
         line.text("size=").number(attributes.size.into()).text(";");
     }
     if view.facts.has(2) {
-        line.text("modify=");
-        write_utc(line, attributes.modified, view.zone);
+        write_utc(line.text("modify="), attributes.modified, view.zone);
         line.text(";");
     }
     if view.facts.has(3) {
-        line.text("perm=");
-        write_perm(line, attributes, view);
+        write_perm(line.text("perm="), attributes, view);
         line.text(";");
     }
     line.text(" ");
@@ -229,10 +227,9 @@ pub(super) fn write_facts(line: &mut Line, attributes: &Attributes, view: &View)
 /// A local time as `YYYYMMDDhhmmss` in UTC (RFC 3659 section 2.3).
 pub(super) fn write_utc(line: &mut Line, local: DateTime, zone: Zone) {
     let time = zone.to_utc(local);
-    line.padded(time.year.into(), 4, b'0');
-    for part in [time.month, time.day, time.hour, time.minute, time.second] {
-        line.padded(part.into(), 2, b'0');
-    }
+    let (century, year) = ((time.year / 100) as u8, (time.year % 100) as u8);
+    let parts = [century, year, time.month, time.day, time.hour, time.minute, time.second];
+    line.bytes(parts.map(two_digits).as_flattened());
 }
 
 /// What the user may do with the entry (RFC 3659 section 7.5.5).
@@ -240,28 +237,35 @@ fn write_perm(line: &mut Line, attributes: &Attributes, view: &View) {
     let may = |permission| view.permissions.contains(permission);
     let incoming = view.incoming;
     let writable = !attributes.read_only;
-    let letters: &[(bool, &str)] = match attributes.kind {
-        Kind::File => &[
-            (true, "r"),
-            (writable && incoming && may(Permission::Appe), "a"),
-            (writable && incoming && view.clobber && may(Permission::Stor), "w"),
-            (writable && may(Permission::Dele), "d"),
-            (may(Permission::Rnfr), "f"),
+    let letters = match attributes.kind {
+        Kind::File => [
+            (true, b'r'),
+            (writable && incoming && may(Permission::Appe), b'a'),
+            (writable && incoming && view.clobber && may(Permission::Stor), b'w'),
+            (writable && may(Permission::Dele), b'd'),
+            (may(Permission::Rnfr), b'f'),
+            (false, 0),
+            (false, 0),
         ],
-        Kind::Directory => &[
-            (true, "el"),
-            (may(Permission::Stor), "c"),
-            (may(Permission::Mkd), "m"),
-            (may(Permission::Dele), "p"),
-            (writable && may(Permission::Rmd), "d"),
-            (may(Permission::Rnfr), "f"),
+        Kind::Directory => [
+            (true, b'e'),
+            (true, b'l'),
+            (may(Permission::Stor), b'c'),
+            (may(Permission::Mkd), b'm'),
+            (may(Permission::Dele), b'p'),
+            (writable && may(Permission::Rmd), b'd'),
+            (may(Permission::Rnfr), b'f'),
         ],
     };
+    let mut perm = [0; 7];
+    let mut length = 0;
     for (granted, letter) in letters {
-        if *granted {
-            line.text(letter);
+        if granted {
+            perm[length] = letter;
+            length += 1;
         }
     }
+    line.bytes(&perm[..length]);
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 mod pace;
 mod past;
 
+pub use super::device::Owner;
 use super::device::{DiskError, DiskId, Disks, Lba, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
 
@@ -62,9 +63,6 @@ pub struct Slot {
     line: u8,
     sector: u8,
 }
-
-/// Whose data a dirty sector is: the number of a file handle, below 32.
-pub type Owner = u8;
 
 #[derive(Clone, Copy)]
 struct Line {
@@ -205,8 +203,11 @@ impl<'a> Cache<'a> {
         self.disks
     }
 
-    /// Remembers that a medium was changed, which a drive says only once.
+    /// What a command came to, after it: remembers that a medium was changed, which a drive says only once.
+    // Not inlined: there are many commands.
+    #[inline(never)]
     fn noted(&mut self, disk: DiskId, result: Result<(), DiskError>) -> Result<(), DiskError> {
+        self.count();
         if result == Err(DiskError::Changed) {
             self.gone |= bit_of(disk);
         }
@@ -477,8 +478,9 @@ impl<'a> Cache<'a> {
         }
     }
 
-    /// Forgets `owner`'s unwritten data and failures: its handle is closed.
+    /// Forgets `owner`'s unwritten data, transfers and failures: its handle is closed.
     pub fn release(&mut self, owner: Owner) {
+        self.disks.release(owner);
         self.failed &= !(1 << owner);
         let share = self.shares[Class::Data as usize];
         for number in share.first..share.first + share.lines {

@@ -23,6 +23,9 @@ impl Lba {
     }
 }
 
+/// Whose a transfer or a dirty sector is: the number of a file handle, below 32.
+pub type Owner = u8;
+
 /// A disk of this PC: 0 to [`Disks::count`] - 1, floppies first, then hard disks in BIOS order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskId(pub u8);
@@ -106,6 +109,48 @@ impl fmt::Display for DiskError {
     }
 }
 
+/// What goes between memory and disk.
+pub enum Transfer<'a> {
+    /// From the disk.
+    Read(&'a mut [u8]),
+    /// To the disk.
+    Write(&'a [u8]),
+}
+
+impl Transfer<'_> {
+    /// Its bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Transfer::Read(buffer) => buffer.len(),
+            Transfer::Write(data) => data.len(),
+        }
+    }
+
+    /// Whether it goes to the disk.
+    pub fn is_write(&self) -> bool {
+        matches!(self, Transfer::Write(_))
+    }
+
+    /// Its sectors.
+    pub fn sectors(&self) -> u32 {
+        (self.bytes() / SECTOR) as u32
+    }
+
+    /// All from its `sector` on.
+    pub fn from_sector(&mut self, sector: u32) -> Transfer<'_> {
+        self.part(sector as usize * SECTOR, usize::MAX)
+    }
+
+    /// The part of `len` bytes from `at` on, or what there is of it.
+    pub fn part(&mut self, at: usize, len: usize) -> Transfer<'_> {
+        let part = at..at.saturating_add(len).min(self.bytes());
+        match self {
+            Transfer::Read(buffer) => Transfer::Read(buffer.get_mut(part).unwrap_or_default()),
+            Transfer::Write(data) => Transfer::Write(data.get(part).unwrap_or_default()),
+        }
+    }
+}
+
 /// All disks of the PC.
 pub trait Disks {
     /// How many disks there are; they are numbered from 0.
@@ -133,6 +178,38 @@ pub trait Disks {
     /// # Errors
     /// Any [`DiskError`].
     fn flush(&mut self, disk: DiskId) -> Result<(), DiskError>;
+
+    /// Moves sectors from `lba` on, as [`Disks::read`] and [`Disks::write`], but does not wait for the drive: says
+    /// how many bytes came, or are written and answered for. 0: the drive is at work, and the owner is to ask
+    /// again soon, in case of a write with the same bytes at the start, or to call [`Disks::release`]. `ahead`: so
+    /// many sectors behind those are likely to be read next.
+    ///
+    /// # Errors
+    /// As [`Disks::read`] and [`Disks::write`].
+    fn move_some(
+        &mut self,
+        _owner: Owner,
+        disk: DiskId,
+        lba: Lba,
+        transfer: Transfer<'_>,
+        _ahead: u32,
+    ) -> Result<usize, DiskError> {
+        let length = transfer.bytes();
+        match transfer {
+            Transfer::Read(buffer) => self.read(disk, lba, buffer)?,
+            Transfer::Write(data) => self.write(disk, lba, data)?,
+        }
+        Ok(length)
+    }
+
+    /// Says that nobody asks again for what `owner` has begun.
+    fn release(&mut self, _owner: Owner) {}
+
+    /// Whether a transfer of `owner`'s, or without owner any other command, would have to wait for a command that
+    /// is begun: to be tried again later. Those that do not care are carried out all the same, after it.
+    fn engaged(&mut self, _disk: DiskId, _owner: Option<Owner>) -> bool {
+        false
+    }
 
     /// Milliseconds since any moment, by which commands are timed; they wrap.
     fn clock(&self) -> u32;

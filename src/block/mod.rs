@@ -9,4 +9,6 @@ pub mod geometry;
 pub mod partition;
 
 pub use cache::{Cache, CacheError, CacheSize};
-pub use device::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};
+pub use device::{
+    Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Owner, SECTOR, Transfer,
+};

@@ -243,7 +243,7 @@ impl Volume {
         edit: impl FnOnce(&mut [u8]),
     ) -> Result<(), FatError> {
         let slot = cache.sector(&self.directory_region(lba), lba)?;
-        cache.may_command()?;
+        cache.may_command(self.disk)?;
         edit(cache.bytes_mut(slot));
         Ok(cache.write_through(slot)?)
     }

@@ -15,6 +15,9 @@ use crate::block::cache::{Class, Owner};
 use crate::block::{Cache, SECTOR};
 use crate::time::DateTime;
 
+/// Sectors behind a piece that the disk may be asked for together with it.
+const AHEAD: usize = 16;
+
 /// How far [`File::finish`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Finish {
@@ -259,16 +262,22 @@ impl File {
             buffer[..count].copy_from_slice(&cache.bytes(slot)[skip..skip + count]);
             return Ok(count);
         }
-        let wanted = (buffer.len() / SECTOR).min(left.div_ceil(SECTOR));
-        while self.run_sectors(&volume.geometry, inside) < wanted {
+        let left_sectors = left.div_ceil(SECTOR);
+        let wanted = (buffer.len() / SECTOR).min(left_sectors);
+        let foreseen = (wanted + AHEAD).min(left_sectors);
+        while self.run_sectors(&volume.geometry, inside) < foreseen {
             match self.extend(volume, cache) {
                 Ok(true) => {}
                 Ok(false) | Err(FatError::Again) => break,
+                // Reading ahead must not fail for what nobody may ask for.
+                Err(_) if self.run_sectors(&volume.geometry, inside) >= wanted => break,
                 Err(error) => return Err(error),
             }
         }
-        let bytes = self.run_sectors(&volume.geometry, inside).min(wanted) * SECTOR;
-        cache.read(volume.disk, lba, &mut buffer[..bytes])?;
+        let known = self.run_sectors(&volume.geometry, inside).min(foreseen);
+        let buffer = &mut buffer[..wanted.min(known) * SECTOR];
+        let ahead = known.saturating_sub(wanted) as u32;
+        let bytes = cache.read(self.owner, volume.disk, lba, buffer, ahead)?;
         Ok(bytes.min(left))
     }
 
@@ -340,8 +349,7 @@ impl File {
             }
         }
         let bytes = self.run_sectors(&volume.geometry, inside).min(wanted) * SECTOR;
-        cache.write(volume.disk, lba, &data[..bytes])?;
-        Ok(bytes)
+        Ok(cache.write(self.owner, volume.disk, lba, &data[..bytes])?)
     }
 
     // ---- Making it last ----

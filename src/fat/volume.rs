@@ -416,7 +416,7 @@ impl Volume {
         let sectors = self.geometry.table - start;
         let region = Region { disk: self.disk, start, sectors, class: Class::Data, mirror: 0 };
         let slot = cache.sector(&region, lba)?;
-        cache.may_command()?;
+        cache.may_command(self.disk)?;
         if edit(cache.bytes_mut(slot)) {
             cache.write_through(slot)?;
         }

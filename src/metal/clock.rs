@@ -71,6 +71,7 @@ impl Clock {
 }
 
 /// Milliseconds since midnight, wrong by one or two now and then, for timing what is short.
+#[inline(never)]
 pub fn rough() -> u32 {
     let (tick, count) = sample();
     tick.wrapping_mul(55).wrapping_add(count / (PARTS_A_MS / 1000))

@@ -2,7 +2,7 @@
 //!
 //! A hard disk of the BIOS's is reached by ATA when it is proven which drive it is (hw::ata::owner).
 
-use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba};
+use ftpsrv::block::{self, Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Transfer};
 use ftpsrv::hw::ata::{Ata, Identity, MAX_DRIVES, Owner, owners};
 
 use super::bios_disk::BiosDisks;
@@ -85,10 +85,14 @@ impl PcDisks {
 
     /// The BIOS, of which a call for a hard disk may set up all of them.
     fn bios(&mut self, disk: DiskId) -> &mut BiosDisks {
-        if self.bios.info(disk).is_some_and(|info| info.kind == DiskKind::Hard) {
+        if self.is_hard(disk) {
             self.ata.lost_control();
         }
         &mut self.bios
+    }
+
+    fn is_hard(&self, disk: DiskId) -> bool {
+        self.bios.info(disk).is_some_and(|info| info.kind == DiskKind::Hard)
     }
 }
 
@@ -115,6 +119,39 @@ impl Disks for PcDisks {
         match self.route(disk)? {
             Route::Bios(disk) => self.bios(disk).write(disk, lba, data),
             Route::Ata(drive, _) => self.ata.write(drive, lba, data),
+        }
+    }
+
+    fn move_some(
+        &mut self,
+        owner: block::Owner,
+        disk: DiskId,
+        lba: Lba,
+        transfer: Transfer<'_>,
+        ahead: u32,
+    ) -> Result<usize, DiskError> {
+        match self.route(disk)? {
+            Route::Ata(drive, _) => {
+                let now = self.clock();
+                self.ata.move_some(owner, drive, lba, transfer, ahead, now)
+            }
+            Route::Bios(disk) => self.bios(disk).move_some(owner, disk, lba, transfer, ahead),
+        }
+    }
+
+    fn release(&mut self, owner: block::Owner) {
+        self.ata.release(owner);
+    }
+
+    fn engaged(&mut self, disk: DiskId, owner: Option<block::Owner>) -> bool {
+        let now = self.clock();
+        match self.route(disk) {
+            Ok(Route::Ata(drive, _)) => self.ata.engaged(drive, owner, now),
+            // Its BIOS call may set up the drives of both channels.
+            Ok(Route::Bios(disk)) if self.is_hard(disk) => {
+                self.ata.engaged(0, None, now) || self.ata.engaged(2, None, now)
+            }
+            _ => false,
         }
     }
 

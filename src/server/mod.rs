@@ -1,9 +1,9 @@
 //! Owns everything; [`Server::step`] is one turn of the poll loop.
 //!
 //! May call every layer. What always holds: a turn does bounded work (a few frames in, one step of each
-//! session, one slice of the disks' background work), and gives one command at most to a slow disk, after
+//! session, one slice of the disks' background work), and waits for one command at most of a slow disk, after
 //! everything that the network had before it; so no control connection waits for another client's file for
-//! longer than one disk command. Whoever gave the last command comes last in the next turn.
+//! longer than one disk command (and where an IDE drive moves a file's data, not at all). Whoever gave the last command comes last in the next turn.
 //!
 //! [`start`] reads the administrator's files before there is a server; [`links`] puts sockets behind the
 //! protocol engine's links.

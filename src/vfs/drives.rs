@@ -433,10 +433,16 @@ impl Provider for Drives<'_> {
     }
 
     fn read(&mut self, file: FileHandle, offset: u32, buffer: &mut [u8]) -> Result<usize, FsError> {
+        if self.is_held(file) {
+            return Err(FsError::Again);
+        }
         self.slice(slices::of_handle(4, file.0), |drives, _| drives.read_file(file, offset, buffer))
     }
 
     fn write(&mut self, file: FileHandle, offset: u32, data: &[u8]) -> Result<usize, FsError> {
+        if self.is_held(file) {
+            return Err(FsError::Again);
+        }
         self.slice(slices::of_handle(5, file.0), |drives, _| drives.write_file(file, offset, data))
     }
 

@@ -1,14 +1,14 @@
 //! How often the disks may be asked: so many commands in a slice, and so much time in a turn of the
 //! server's loop.
 //!
-//! A command cannot be broken off, and while it lasts nobody is served. So a turn begins commands for
-//! [`SHARE`] milliseconds only: on a slow disk that is one. After such a turn the network comes first:
-//! until everything that arrived meanwhile is taken and answered, no other command begins.
+//! A command that is waited for cannot be broken off, and while it lasts nobody is served. So a turn begins
+//! commands until they have taken [`SHARE`] milliseconds: on a slow disk that is one. After such a turn the
+//! network comes first: until everything that arrived meanwhile is taken and answered, no other command begins.
 
-use super::{Cache, CacheError, bit_of};
+use super::{Cache, CacheError, Owner, bit_of};
 use crate::block::device::{DiskError, DiskId};
 
-/// Milliseconds after a turn's first command in which further ones may begin.
+/// Milliseconds of commands after which a turn begins no other.
 const SHARE: u32 = 2;
 /// Turns that the network gets for itself after a slow command, at most: they take in more packets than a
 /// card can hold.
@@ -20,10 +20,8 @@ enum Turn {
     /// Turns are not counted: nobody is served yet.
     #[default]
     Unlimited,
-    /// Nothing.
-    Open,
-    /// Its first command began when the disks' clock showed this.
-    Begun(u32),
+    /// Commands that took so many milliseconds.
+    Had(u32),
     /// All that it gets.
     Over,
 }
@@ -40,6 +38,8 @@ pub(super) struct Pace {
     /// The slice was begun without any.
     idle: bool,
     turn: Turn,
+    /// When the disks' time was counted last.
+    counted: u32,
     network: u8,
 }
 
@@ -62,14 +62,14 @@ impl Cache<'_> {
     pub fn begin_turn(&mut self, quiet: bool) {
         let rests = self.is_spent() && !quiet && self.pace.network < NETWORK;
         self.pace.network = if rests { self.pace.network + 1 } else { 0 };
-        self.pace.turn = if rests { Turn::Over } else { Turn::Open };
+        self.pace.turn = if rests { Turn::Over } else { Turn::Had(0) };
     }
 
     /// Whether this turn gets no more commands.
     pub fn is_spent(&self) -> bool {
         match self.pace.turn {
-            Turn::Unlimited | Turn::Open => false,
-            Turn::Begun(start) => self.disks.clock().wrapping_sub(start) >= SHARE,
+            Turn::Unlimited => false,
+            Turn::Had(time) => time >= SHARE,
             Turn::Over => true,
         }
     }
@@ -87,7 +87,20 @@ impl Cache<'_> {
     ///
     /// # Errors
     /// [`CacheError::Again`] when not.
-    pub fn may_command(&self) -> Result<(), CacheError> {
+    pub fn may_command(&mut self, disk: DiskId) -> Result<(), CacheError> {
+        self.may_transfer()?;
+        // Who gets all the commands that there are waits for the disk: nobody else is served.
+        let waits = self.pace.budget < u16::MAX / 2 && self.disks.engaged(disk, None);
+        if waits { Err(CacheError::Again) } else { Ok(()) }
+    }
+
+    /// Whether a transfer of `owner`'s cannot get on for now: cheaper than trying it.
+    pub fn is_held(&mut self, disk: DiskId, owner: Owner) -> bool {
+        self.disks.engaged(disk, Some(owner))
+    }
+
+    /// As [`Cache::may_command`], for what does not wait for the drive.
+    fn may_transfer(&self) -> Result<(), CacheError> {
         let late = !self.pace.urgent && self.is_spent();
         if self.pace.budget == 0 || late { Err(CacheError::Again) } else { Ok(()) }
     }
@@ -95,27 +108,51 @@ impl Cache<'_> {
     /// Takes a command from the budget. A disk whose medium was changed gets none until that is
     /// acknowledged, and while that is in doubt: nothing of the old medium may come to the new one.
     pub(super) fn charge(&mut self, disk: DiskId) -> Result<(), CacheError> {
-        if self.doubted & bit_of(disk) != 0 {
-            return Err(CacheError::Again);
-        }
+        self.check_doubt(disk)?;
         self.charge_to_look(disk)
     }
 
     /// As [`Cache::charge`], for looking what medium it is.
+    #[inline(never)]
     pub(super) fn charge_to_look(&mut self, disk: DiskId) -> Result<(), CacheError> {
-        if self.gone & bit_of(disk) != 0 {
-            return Err(CacheError::Disk(DiskError::Changed));
-        }
-        self.take()
+        self.check_medium(disk)?;
+        self.may_command(disk)?;
+        self.take();
+        Ok(())
     }
 
-    fn take(&mut self) -> Result<(), CacheError> {
-        self.may_command()?;
-        if matches!(self.pace.turn, Turn::Open) {
-            self.pace.turn = Turn::Begun(self.disks.clock());
-        }
-        self.pace.budget -= 1;
+    /// As [`Cache::charge`], for a transfer that does not wait for the drive.
+    pub(super) fn charge_transfer(&mut self, disk: DiskId) -> Result<(), CacheError> {
+        self.check_doubt(disk)?;
+        self.check_medium(disk)?;
+        self.may_transfer()?;
+        self.take();
         Ok(())
+    }
+
+    fn check_doubt(&self, disk: DiskId) -> Result<(), CacheError> {
+        if self.doubted & bit_of(disk) == 0 { Ok(()) } else { Err(CacheError::Again) }
+    }
+
+    fn check_medium(&self, disk: DiskId) -> Result<(), CacheError> {
+        let gone = self.gone & bit_of(disk) != 0;
+        if gone { Err(CacheError::Disk(DiskError::Changed)) } else { Ok(()) }
+    }
+
+    fn take(&mut self) {
+        self.pace.counted = self.disks.clock();
+        self.pace.budget -= 1;
+    }
+
+    /// Counts the time that a command has taken since it was charged.
+    pub(super) fn count(&mut self) {
+        if let Turn::Had(time) = &mut self.pace.turn {
+            let now = self.disks.clock();
+            // The clock is set back at midnight.
+            let took = now.wrapping_sub(self.pace.counted).cast_signed().max(0);
+            *time = time.saturating_add_signed(took);
+            self.pace.counted = now;
+        }
     }
 
     /// Asks a drive whether its medium may have been changed ([`super::Disks::changed`]), as a command. If
@@ -124,8 +161,10 @@ impl Cache<'_> {
     /// # Errors
     /// [`CacheError::Again`].
     pub fn ask_changed(&mut self, disk: DiskId) -> Result<bool, CacheError> {
-        self.take()?;
+        self.may_transfer()?;
+        self.take();
         let changed = self.disks.changed(disk);
+        self.count();
         if changed {
             self.doubted |= bit_of(disk);
         }

@@ -1,14 +1,24 @@
 //! Past the cache: long runs of sectors between the caller's buffer and the disk, and the scratch buffer.
 
-use super::{Cache, CacheError, Class, EMPTY, Slot};
-use crate::block::device::{DiskError, DiskId, Lba, SECTOR};
+use super::{Cache, CacheError, Class, EMPTY, Owner, Slot};
+use crate::block::device::{DiskError, DiskId, Lba, SECTOR, Transfer};
 
 impl Cache<'_> {
-    /// Reads whole sectors into the caller's buffer. Dirty data sectors among them are written first.
+    /// Reads whole sectors into the caller's buffer, and says how many bytes. Dirty data sectors among them
+    /// are written first. `ahead`: so many sectors more are likely to be read next ([`Disks::move_some`]).
     ///
     /// # Errors
-    /// [`CacheError`].
-    pub fn read(&mut self, disk: DiskId, lba: u32, buffer: &mut [u8]) -> Result<(), CacheError> {
+    /// [`CacheError`]; [`CacheError::Again`] also while the drive is at work.
+    ///
+    /// [`Disks::move_some`]: crate::block::Disks::move_some
+    pub fn read(
+        &mut self,
+        owner: Owner,
+        disk: DiskId,
+        lba: u32,
+        buffer: &mut [u8],
+        ahead: u32,
+    ) -> Result<usize, CacheError> {
         let end = lba.saturating_add((buffer.len() / SECTOR) as u32);
         let share = self.shares[Class::Data as usize];
         for number in share.first..share.first + share.lines {
@@ -17,17 +27,25 @@ impl Cache<'_> {
                 self.write_line(number)?;
             }
         }
-        self.charge(disk)?;
-        let result = self.disks.read(disk, Lba(lba), buffer);
-        Ok(self.noted(disk, result)?)
+        self.charge_transfer(disk)?;
+        let result = self.disks.move_some(owner, disk, Lba(lba), Transfer::Read(buffer), ahead);
+        self.come(disk, result)
     }
 
-    /// Writes whole sectors from the caller's buffer. Cached ones among them are forgotten.
+    /// Writes whole sectors from the caller's buffer, and says how many bytes. Cached ones among them are
+    /// forgotten.
     ///
     /// # Errors
-    /// [`CacheError`].
-    pub fn write(&mut self, disk: DiskId, lba: u32, data: &[u8]) -> Result<(), CacheError> {
-        self.charge(disk)?;
+    /// [`CacheError`]; [`CacheError::Again`] also while the drive is at work: then the same bytes must be
+    /// given again, or `owner` released.
+    pub fn write(
+        &mut self,
+        owner: Owner,
+        disk: DiskId,
+        lba: u32,
+        data: &[u8],
+    ) -> Result<usize, CacheError> {
+        self.charge_transfer(disk)?;
         let end = lba.saturating_add((data.len() / SECTOR) as u32);
         let share = self.shares[Class::Data as usize];
         for number in share.first..share.first + share.lines {
@@ -36,9 +54,22 @@ impl Cache<'_> {
                 *line = EMPTY;
             }
         }
-        self.outdate_directories(disk, lba, end);
-        let result = self.disks.write(disk, Lba(lba), data);
-        Ok(self.noted(disk, result)?)
+        let result = self.disks.move_some(owner, disk, Lba(lba), Transfer::Write(data), 0);
+        if result != Ok(0) {
+            self.outdate_directories(disk, lba, end);
+        }
+        self.come(disk, result)
+    }
+
+    /// Bytes that came or went; none: the drive is at work.
+    fn come(
+        &mut self,
+        disk: DiskId,
+        result: Result<usize, DiskError>,
+    ) -> Result<usize, CacheError> {
+        let mut moved = 0;
+        self.noted(disk, result.map(|bytes| moved = bytes))?;
+        if moved == 0 { Err(CacheError::Again) } else { Ok(moved) }
     }
 
     /// Directory lines read ahead and so may hold sectors of files: those that change leave the cache.

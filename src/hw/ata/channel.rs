@@ -7,6 +7,7 @@
 //! command has failed otherwise than by a drive's error bits, the channel is to be reset first.
 
 use super::taskfile::{Taskfile, select};
+use crate::block::SECTOR;
 use crate::hw::ports::Ports;
 
 /// Offsets from the channel's first port.
@@ -43,8 +44,10 @@ const FLOATING: [u8; 2] = [0xFF, 0x7F];
 const MARK: [u8; 4] = [0x5A, 0xA5, 0x3C, 0xC3];
 /// Status reads before a wait begins to measure time: a drive that has the data at hand is ready
 /// by then.
-const SPINS: u32 = 64;
+pub const SPINS: u32 = 64;
 const PAUSE_US: u32 = 20;
+/// Parts of a sector that are dropped at once, for a small stack.
+const DROPS: u32 = 8;
 
 /// Why a command failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,17 +162,15 @@ impl<P: Ports> Channel<P> {
         self.finish(limit)
     }
 
-    /// A command that reads into `buffer`, `block` bytes at a time. `done` counts the bytes that came
-    /// without error.
+    /// The data of a read that was begun, `block` bytes at a time, and its end. `done` counts the bytes that
+    /// came without error.
     pub fn read(
         &mut self,
-        registers: &Taskfile,
         block: usize,
         buffer: &mut [u8],
         done: &mut usize,
         limit: Limit,
     ) -> Result<(), Fault> {
-        self.issue(registers, limit)?;
         for part in buffer.chunks_mut(block.max(1)) {
             if let Err(fault) = self.data(limit) {
                 // A drive may offer the block with the bad sector all the same, and wait.
@@ -179,30 +180,71 @@ impl<P: Ports> Channel<P> {
                 }
                 return Err(fault);
             }
-            self.take(part);
+            self.take_part(part, true);
             *done += part.len();
-            self.alternate();
         }
         self.finish(limit)
     }
 
-    /// A command that writes `data`, `block` bytes at a time.
-    pub fn write(
+    /// Whether the drive has a block for us or wants one, or, without `data`, has ended the command: looks
+    /// `looks` times.
+    pub fn poll(&mut self, data: bool, looks: u32) -> Result<bool, Fault> {
+        for _ in 0..looks {
+            let now = self.get(register::STATUS);
+            let wanted = status::DATA | status::ERROR | status::FAULT;
+            if now & status::BUSY == 0 && (!data || now & wanted != 0) {
+                return self.verdict(now).map(|()| true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes a part of a block that the drive has for us; `last`: with it the block ends.
+    pub fn take_part(&mut self, buffer: &mut [u8], last: bool) {
+        self.take(buffer);
+        if last {
+            self.alternate();
+        }
+    }
+
+    /// Gives a block that the drive wants.
+    pub fn give_block(&mut self, block: &[u8]) {
+        if self.double_words {
+            self.ports.write_dwords(self.base + register::DATA, block);
+        } else {
+            self.ports.write_words(self.base + register::DATA, block);
+        }
+        self.settle();
+    }
+
+    /// Takes and drops the rest of a read: `left` sectors, of which `offered` are on offer.
+    pub fn drop_blocks(
         &mut self,
-        registers: &Taskfile,
-        block: usize,
-        data: &[u8],
+        mut offered: u32,
+        mut left: u32,
+        block: u32,
         limit: Limit,
     ) -> Result<(), Fault> {
-        self.issue(registers, limit)?;
+        while left > 0 {
+            if offered == 0 {
+                self.data(limit)?;
+                offered = block.min(left);
+            }
+            for _ in 0..offered * DROPS {
+                self.take(&mut [0; SECTOR / DROPS as usize]);
+            }
+            self.alternate();
+            left -= offered;
+            offered = 0;
+        }
+        self.finish(limit)
+    }
+
+    /// The data of a write that was begun, `block` bytes at a time, and its end.
+    pub fn write(&mut self, block: usize, data: &[u8], limit: Limit) -> Result<(), Fault> {
         for part in data.chunks(block.max(1)) {
             self.data(limit)?;
-            if self.double_words {
-                self.ports.write_dwords(self.base + register::DATA, part);
-            } else {
-                self.ports.write_words(self.base + register::DATA, part);
-            }
-            self.settle();
+            self.give_block(part);
         }
         self.finish(limit)
     }
@@ -226,7 +268,8 @@ impl<P: Ports> Channel<P> {
         Ok(())
     }
 
-    fn issue(&mut self, registers: &Taskfile, limit: Limit) -> Result<(), Fault> {
+    /// Begins a command, whose end is not waited for.
+    pub fn issue(&mut self, registers: &Taskfile, limit: Limit) -> Result<(), Fault> {
         self.idle(limit)?;
         self.put(register::DEVICE, registers.device);
         self.settle();
@@ -263,7 +306,7 @@ impl<P: Ports> Channel<P> {
     }
 
     /// Waits until the drive has data or wants some.
-    fn data(&mut self, limit: Limit) -> Result<(), Fault> {
+    pub fn data(&mut self, limit: Limit) -> Result<(), Fault> {
         let now = self.wait(limit, |now| {
             now & status::BUSY == 0 && now & (status::DATA | status::ERROR | status::FAULT) != 0
         })?;
@@ -271,7 +314,7 @@ impl<P: Ports> Channel<P> {
     }
 
     /// Waits for the end of a command.
-    fn finish(&mut self, limit: Limit) -> Result<(), Fault> {
+    pub fn finish(&mut self, limit: Limit) -> Result<(), Fault> {
         let now = self.wait(limit, |now| now & status::BUSY == 0)?;
         self.verdict(now)?;
         if now & status::DATA == 0 { Ok(()) } else { Err(Fault::TimeOut) }

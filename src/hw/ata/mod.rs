@@ -10,12 +10,14 @@
 mod channel;
 mod identity;
 mod owner;
+mod pending;
 mod taskfile;
 mod transfer;
 
 use channel::{Channel, Limit};
 pub use identity::Identity;
 pub use owner::{Owner, owners};
+use pending::Traffic;
 pub use taskfile::Translation;
 use taskfile::{Taskfile, command};
 
@@ -69,6 +71,7 @@ pub struct Ata<P> {
     drives: [Option<Drive>; MAX_DRIVES as usize],
     /// Marked by [`Ata::mark`], and the mark could be read.
     marked: [bool; 2],
+    traffic: [Traffic; 2],
 }
 
 impl<P: Ports + Clone> Ata<P> {
@@ -76,7 +79,12 @@ impl<P: Ports + Clone> Ata<P> {
     /// broken.
     pub fn find(mut ports: P) -> Ata<P> {
         let channels = CHANNELS.map(|(base, control)| Channel::new(ports.clone(), base, control));
-        let mut ata = Ata { channels, drives: [None; MAX_DRIVES as usize], marked: [false; 2] };
+        let mut ata = Ata {
+            channels,
+            drives: [None; MAX_DRIVES as usize],
+            marked: [false; 2],
+            traffic: [Traffic::default(); 2],
+        };
         let on_pci = pci::ide_channels(&mut ports);
         for first in [0, 2] {
             let master = ata.identify(first, PRESENT);
@@ -206,14 +214,18 @@ impl<P: Ports> Ata<P> {
         let translation = identity.translation;
         let registers = Taskfile::sectors(drive & 1, command::READ_SECTORS, translation, lba.0, 1);
         channel.interrupts(false);
-        let result = channel.read(&registers, SECTOR, sector, &mut 0, PROBE);
+        let result = channel
+            .issue(&registers, PROBE)
+            .and_then(|()| channel.read(SECTOR, sector, &mut 0, PROBE));
         channel.interrupts(true);
         result.is_ok()
     }
 
-    /// Says that the BIOS may have set up the drives its own way: they are set up again before their
-    /// next command.
+    /// Finishes what is pending, and says that the BIOS may have set up the drives its own way from now on: they
+    /// are set up again before their next command.
     pub fn lost_control(&mut self) {
+        self.settle(0);
+        self.settle(2);
         for drive in self.drives.iter_mut().flatten() {
             drive.prepared = false;
         }

@@ -8,7 +8,7 @@
 use super::channel::{Channel, Fault, Limit};
 use super::taskfile::{Taskfile, Translation, WRITE_CACHE_OFF, command};
 use super::{Ata, Drive};
-use crate::block::{DiskError, Lba, SECTOR};
+use crate::block::{DiskError, Lba, SECTOR, Transfer};
 use crate::hw::ports::Ports;
 
 /// Sectors of one command.
@@ -20,7 +20,7 @@ const CAREFUL: usize = 16;
 
 /// A drive may have to spin up first.
 const COMMAND: Limit = Limit::ms(10_000);
-const RESET: Limit = Limit::ms(4_000);
+pub(super) const RESET: Limit = Limit::ms(4_000);
 const FLUSH: Limit = Limit::ms(30_000);
 /// For a drive to become idle before it gets a command.
 const IDLE: Limit = Limit::ms(200);
@@ -35,30 +35,6 @@ mod error {
     pub const WRITE_PROTECTED: u8 = 0x40;
     pub const MEDIA_CHANGED: u8 = 0x20;
     pub const NO_MEDIA: u8 = 0x02;
-}
-
-/// What goes between memory and disk.
-enum Transfer<'a> {
-    Read(&'a mut [u8]),
-    Write(&'a [u8]),
-}
-
-impl Transfer<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Transfer::Read(buffer) => buffer.len(),
-            Transfer::Write(data) => data.len(),
-        }
-    }
-
-    /// The part of `len` bytes from `at` on, or what there is of it.
-    fn part(&mut self, at: usize, len: usize) -> Transfer<'_> {
-        let part = at..(at + len).min(self.len());
-        match self {
-            Transfer::Read(buffer) => Transfer::Read(buffer.get_mut(part).unwrap_or_default()),
-            Transfer::Write(data) => Transfer::Write(data.get(part).unwrap_or_default()),
-        }
-    }
 }
 
 impl<P: Ports> Ata<P> {
@@ -119,13 +95,8 @@ impl<P: Ports> Ata<P> {
         lba: Lba,
         mut transfer: Transfer<'_>,
     ) -> Result<(), DiskError> {
-        let identity = self.identity(drive).ok_or(DiskError::NotReady)?;
-        let (removable, sectors) = (identity.removable, transfer.len() / SECTOR);
-        let end = u32::try_from(sectors).ok().and_then(|count| lba.0.checked_add(count));
-        if end.is_none_or(|end| end > identity.sectors) {
-            return Err(DiskError::OutOfRange);
-        }
-        let write = matches!(transfer, Transfer::Write(_));
+        let removable = self.check(drive, lba, transfer.bytes())?;
+        let (write, sectors) = (transfer.is_write(), transfer.bytes() / SECTOR);
         let mut at = 0;
         while at < sectors {
             let count = MOST.min(sectors - at);
@@ -137,14 +108,37 @@ impl<P: Ports> Ata<P> {
         Ok(())
     }
 
+    /// Whether the sectors are on the drive. Says of the drive whether its medium can be removed.
+    pub(super) fn check(&self, drive: u8, lba: Lba, bytes: usize) -> Result<bool, DiskError> {
+        let identity = self.identity(drive).ok_or(DiskError::NotReady)?;
+        let end = u32::try_from(bytes / SECTOR).ok().and_then(|count| lba.0.checked_add(count));
+        if end.is_none_or(|end| end > identity.sectors) {
+            return Err(DiskError::OutOfRange);
+        }
+        Ok(identity.removable)
+    }
+
     /// Transfers up to 256 sectors; how many that were, at least one.
     fn piece(&mut self, drive: u8, lba: u32, mut transfer: Transfer<'_>) -> Result<usize, Fault> {
-        let count = transfer.len() / SECTOR;
+        let count = transfer.bytes() / SECTOR;
         let mut done = 0;
         let fault = match self.attempt(drive, lba, transfer.part(0, count * SECTOR), &mut done) {
             Ok(()) => return Ok(count),
             Err(fault) => fault,
         };
+        self.mend(drive, lba, transfer, done, fault)
+    }
+
+    /// Goes on after a failure before which `done` bytes came; how many sectors are transferred then.
+    pub(super) fn mend(
+        &mut self,
+        drive: u8,
+        lba: u32,
+        mut transfer: Transfer<'_>,
+        done: usize,
+        fault: Fault,
+    ) -> Result<usize, Fault> {
+        let count = transfer.bytes() / SECTOR;
         self.after(drive, fault)?;
         // What a failed write has written is unknown (`done` is 0 then): all of it is repeated. A read's
         // last block is not trusted: a drive may tell of an error after the data.
@@ -173,7 +167,7 @@ impl<P: Ports> Ata<P> {
     }
 
     /// After a failure: a drive that did not answer is reset, and given up when it did so twice.
-    fn after(&mut self, number: u8, fault: Fault) -> Result<(), Fault> {
+    pub(super) fn after(&mut self, number: u8, fault: Fault) -> Result<(), Fault> {
         let Some((channel, drive)) = self.at(number) else { return Err(fault) };
         let answered = fault != Fault::TimeOut;
         if answered && channel.is_idle(IDLE) {
@@ -187,7 +181,7 @@ impl<P: Ports> Ata<P> {
         if self.reset(number, RESET) { Ok(()) } else { Err(fault) }
     }
 
-    /// One command with what it needs before it.
+    /// One command, to its end.
     fn attempt(
         &mut self,
         number: u8,
@@ -195,37 +189,49 @@ impl<P: Ports> Ata<P> {
         transfer: Transfer<'_>,
         done: &mut usize,
     ) -> Result<(), Fault> {
+        let count = transfer.bytes() / SECTOR;
+        let limit = self.issue(number, lba, count, transfer.is_write())?;
+        let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
+        let bytes = if count > 1 { usize::from(drive.block) * SECTOR } else { SECTOR };
+        match transfer {
+            Transfer::Read(buffer) => channel.read(bytes, buffer, done, limit)?,
+            Transfer::Write(data) => channel.write(bytes, data, limit)?,
+        }
+        drive.hung = false;
+        Ok(())
+    }
+
+    /// Begins a command, with what it needs before it; how long the drive may take for it.
+    pub(super) fn issue(
+        &mut self,
+        number: u8,
+        lba: u32,
+        count: usize,
+        write: bool,
+    ) -> Result<Limit, Fault> {
         self.free(number)?;
         let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
         let limit = if drive.hung { SECOND_CHANCE } else { COMMAND };
         if !drive.prepared {
             prepare(channel, number & 1, drive, limit)?;
         }
-        let count = transfer.len() / SECTOR;
-        let block = usize::from(drive.block);
-        let code = match (&transfer, block > 1 && count > 1) {
-            (Transfer::Read(_), true) => command::READ_MULTIPLE,
-            (Transfer::Read(_), false) => command::READ_SECTORS,
-            (Transfer::Write(_), true) => command::WRITE_MULTIPLE,
-            (Transfer::Write(_), false) => command::WRITE_SECTORS,
+        let code = match (write, drive.block > 1 && count > 1) {
+            (false, true) => command::READ_MULTIPLE,
+            (false, false) => command::READ_SECTORS,
+            (true, true) => command::WRITE_MULTIPLE,
+            (true, false) => command::WRITE_SECTORS,
         };
-        let bytes = if count > 1 { block * SECTOR } else { SECTOR };
         let translation = drive.identity.translation;
         let registers = Taskfile::sectors(number & 1, code, translation, lba, count as u32);
-        match transfer {
-            Transfer::Read(buffer) => channel.read(&registers, bytes, buffer, done, limit)?,
-            Transfer::Write(data) => {
-                drive.unflushed = true;
-                channel.write(&registers, bytes, data, limit)?;
-            }
-        }
-        drive.hung = false;
-        Ok(())
+        drive.unflushed |= write;
+        channel.issue(&registers, limit)?;
+        Ok(limit)
     }
 
-    /// Frees the channel of what a drive is still busy with after it was given up, be it this one or
+    /// Frees the channel of what is pending, and of what a drive is still busy with after it was given up, be it this one or
     /// its neighbour.
     fn free(&mut self, number: u8) -> Result<(), Fault> {
+        self.settle(number);
         let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
         let (idle, limit) = if drive.hung {
             (channel.is_idle_as(number & 1, STILL_IDLE), REVIVE)
@@ -236,7 +242,7 @@ impl<P: Ports> Ata<P> {
     }
 
     /// Resets the drive's channel, both drives of which have to be set up again.
-    fn reset(&mut self, number: u8, limit: Limit) -> bool {
+    pub(super) fn reset(&mut self, number: u8, limit: Limit) -> bool {
         for of_channel in [number & !1, number | 1] {
             if let Some((_, drive)) = self.at(of_channel) {
                 drive.prepared = false;
@@ -245,7 +251,7 @@ impl<P: Ports> Ata<P> {
         self.at(number).is_some_and(|(channel, _)| channel.reset(number & 1, limit).is_ok())
     }
 
-    fn at(&mut self, number: u8) -> Option<(&mut Channel<P>, &mut Drive)> {
+    pub(super) fn at(&mut self, number: u8) -> Option<(&mut Channel<P>, &mut Drive)> {
         let drive = self.drives.get_mut(usize::from(number))?.as_mut()?;
         Some((self.channels.get_mut(usize::from(number / 2))?, drive))
     }
@@ -288,7 +294,7 @@ fn prepare<P: Ports>(
 }
 
 /// What a fault means to the layers above.
-fn meaning(fault: Fault, write: bool, removable: bool) -> DiskError {
+pub(super) fn meaning(fault: Fault, write: bool, removable: bool) -> DiskError {
     match fault {
         Fault::TimeOut => DiskError::NotReady,
         Fault::Error { code } if removable && code & error::MEDIA_CHANGED != 0 => {

@@ -1,6 +1,7 @@
 //! A PC made of software: memory, disks that can be cut, a network with the host's own TCP/IP on its
 //! other end, models of chips. The tests in tests/ run the real server on it.
 
+pub mod ata_disks;
 pub mod chips;
 pub mod client;
 pub mod disk;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba};
+use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Owner, Transfer};
 use ftpsrv::config::Severity;
 use ftpsrv::console::{Key, TextScreen};
 use ftpsrv::hw::ata::Ata;
@@ -162,6 +162,25 @@ impl Disks for IdeDisk {
 
     fn write(&mut self, _: DiskId, lba: Lba, data: &[u8]) -> Result<(), DiskError> {
         self.0.write(0, lba, data)
+    }
+
+    fn move_some(
+        &mut self,
+        owner: Owner,
+        _: DiskId,
+        lba: Lba,
+        transfer: Transfer<'_>,
+        ahead: u32,
+    ) -> Result<usize, DiskError> {
+        self.0.move_some(owner, 0, lba, transfer, ahead, self.clock())
+    }
+
+    fn release(&mut self, owner: Owner) {
+        self.0.release(owner);
+    }
+
+    fn engaged(&mut self, _: DiskId, owner: Option<Owner>) -> bool {
+        self.0.engaged(0, owner, self.clock())
     }
 
     fn flush(&mut self, _: DiskId) -> Result<(), DiskError> {

@@ -2,6 +2,7 @@
 
 use crate::rig::{A, Boot, C, Rig, hard_disk, with_dirs, with_file};
 use ftpsrv::block::DiskKind;
+use sim::chips::ide::Model;
 use sim::disk::SimDisk;
 use sim::fat_image::{fsck, mkfs};
 use sim::fat_model::read_tree;
@@ -288,4 +289,76 @@ fn a_floppy_that_is_exchanged_in_an_upload_gets_nothing_of_it() {
     assert_eq!(rig.names(ftp, "NLST /drive_a"), ["OTHER.TXT"]);
     assert!(rig.disks.medium(A).to_bytes() == other.to_bytes(), "the other floppy was written to");
     assert_eq!(fsck(&rig.disks.medium(A)), Vec::<String>::new());
+}
+
+/// An IDE drive works while the server serves others, so that not even one of its commands is waited for.
+#[test]
+fn a_slow_ide_drive_keeps_nobody_waiting() {
+    const COMMAND: u64 = 100;
+    // Moving a command's data by words takes 4 ms on ISA.
+    const MOVING: u64 = 5;
+    let mut rig = Boot::new().ide(Model::modern(1)).start();
+    let (slow, quick) = (rig.login(0), rig.login(1));
+    let content = Random::new(8).bytes(120_000);
+    assert!(rig.put(slow, "STOR OLD.DAT", &content).starts_with("226"));
+    rig.doze(5_000);
+    rig.drive.with(|drive| drive.set_latency(COMMAND as u32 * 1000));
+    // 120,000 bytes are 15 commands.
+    let data = rig.begin(slow, "RETR OLD.DAT");
+    let longest = longest_noop(&mut rig, quick, 12 * COMMAND);
+    assert!(longest <= MOVING + 5, "{longest} ms beside RETR");
+    rig.until("226", 10_000, |rig| !rig.is_quiet(slow));
+    assert!(rig.reply(slow).starts_with("226"));
+    assert!(rig.hosts[0].received(data) == content);
+    let data = rig.begin(slow, "STOR NEW.DAT");
+    // The directory's and tables' sectors are waited for, with the data sent behind them.
+    rig.run(10 * COMMAND);
+    rig.hosts[0].send(data, &content);
+    rig.run(COMMAND);
+    let longest = longest_noop(&mut rig, quick, 12 * COMMAND);
+    assert!(longest <= MOVING + 5, "{longest} ms beside STOR");
+    rig.hosts[0].close(data);
+    rig.until("226", 20_000, |rig| !rig.is_quiet(slow));
+    assert!(rig.reply(slow).starts_with("226"));
+    rig.drive.with(|drive| drive.set_latency(100));
+    rig.check_disks();
+    assert!(rig.on_disk(C, "NEW.DAT") == content);
+}
+
+/// Everybody reads and writes on one IDE drive, somebody lists and deletes, somebody goes away.
+#[test]
+fn many_clients_share_an_ide_drive() {
+    for latency in [50, 3_000] {
+        let model = Model { latency_us: latency, ..Model::modern(1) };
+        let mut rig = Boot::new().ide(model).start();
+        let clients: Vec<_> = (0..8).map(|n| rig.login(n % 3)).collect();
+        let content: Vec<_> = (0..4).map(|n| Random::new(n).bytes(90_000)).collect();
+        for (n, content) in content.iter().enumerate() {
+            assert!(rig.put(clients[n], &format!("STOR F{n}.DAT"), content).starts_with("226"));
+        }
+        let gone = rig.begin(clients[7], "STOR GONE.DAT");
+        rig.hosts[clients[7].host].send(gone, &content[0]);
+        let down: Vec<_> =
+            (0..4).map(|n| rig.begin(clients[n], &format!("RETR F{n}.DAT"))).collect();
+        for n in 4..7 {
+            let data = rig.begin(clients[n], &format!("STOR F{n}.DAT"));
+            let host = &mut rig.hosts[clients[n].host];
+            host.send(data, &content[n - 4]);
+            host.close(data);
+        }
+        rig.run(20);
+        rig.hosts[clients[7].host].abort(gone);
+        for (n, &client) in clients.iter().enumerate().take(7) {
+            rig.until("226", 60_000, |rig| !rig.is_quiet(client));
+            assert!(rig.reply(client).starts_with("226"), "{n}");
+        }
+        for (n, data) in down.into_iter().enumerate() {
+            assert!(rig.hosts[clients[n].host].received(data) == content[n]);
+        }
+        rig.check_disks();
+        for n in 4..7 {
+            assert!(rig.on_disk(C, &format!("F{n}.DAT")) == content[n - 4]);
+        }
+        assert_eq!(rig.drive.violations(), Vec::<String>::new());
+    }
 }

@@ -3,11 +3,11 @@
 //!
 //! What the kernel's main.rs does is done here in the same order: mount, read the files, serve.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
-use ftpsrv::block::DiskKind;
+use ftpsrv::block::{DiskKind, Disks};
 use ftpsrv::config::Severity;
 use ftpsrv::net::nic::{Class, Nic};
 use ftpsrv::server::desk::Desk;
@@ -15,7 +15,10 @@ use ftpsrv::server::start::{self, CannotStart};
 use ftpsrv::server::{Machine, Server, Turn, found};
 use ftpsrv::time::DateTime;
 use ftpsrv::vfs::{Drive, Drives, DrivesSize, Provider};
+use sim::ata_disks::AtaDisks;
 use sim::chips::Cable;
+use sim::chips::bus::PortBus;
+use sim::chips::ide::{IdeChannel, IdeDrive, Model};
 use sim::client::Host;
 use sim::disk::{Medium, SimDisk, SimDisks};
 use sim::fat_image::{TempFile, fsck, mkfs, mtools};
@@ -52,6 +55,7 @@ pub struct Boot {
     files: Vec<(usize, String, Vec<u8>)>,
     hard_disks: Vec<Medium>,
     memory: usize,
+    ide: Option<Model>,
 }
 
 impl Boot {
@@ -73,6 +77,7 @@ impl Boot {
             files: Vec::new(),
             hard_disks: vec![hard_disk()],
             memory: 4 << 20,
+            ide: None,
         }
     }
 
@@ -110,6 +115,12 @@ impl Boot {
     /// One more hard disk.
     pub fn and_hard_disk(mut self, medium: Medium) -> Boot {
         self.hard_disks.push(medium);
+        self
+    }
+
+    /// C is a drive of an IDE channel, with its real driver.
+    pub fn ide(mut self, model: Model) -> Boot {
+        self.ide = Some(model);
         self
     }
 
@@ -165,7 +176,16 @@ impl Boot {
     /// # Errors
     /// What was said on COM1 until the start failed.
     pub fn try_start(mut self) -> Result<Rig, String> {
-        let disks = SimDisks::new(self.media());
+        let mut media = self.media();
+        let bus = PortBus::new();
+        let ide = self.ide.take().map(|model| {
+            let medium = media.pop().and_then(|disk| disk.medium).expect("a hard disk");
+            let model = Model { sectors: medium.sectors(), ..model };
+            let channel = bus.plug(IdeChannel::primary().connect(0, model));
+            channel.borrow_mut().drive(0).medium = medium;
+            channel
+        });
+        let disks = SimDisks::new(media);
         let (network, clock) = (Network::new(11), Clock::default());
         let time = DateTime { year: 1993, month: 6, day: 14, hour: 8, minute: 30, second: 0 };
         // The server's memory lives as long as the server, and that as long as the test.
@@ -180,7 +200,16 @@ impl Boot {
             None => (Box::leak(Box::new(SimNic::new(&network))) as &mut dyn Nic, None),
         };
         let serial = nic.info().class == Class::Slip;
-        let server = boot(pc, &disks, nic, &mut memory).map_err(|()| panel.serial())?;
+        let waited = Rc::new(Cell::new(0));
+        let all: &'static mut dyn Disks = match &ide {
+            None => Box::leak(Box::new(disks.clone())),
+            Some(_) => {
+                let told = waited.clone();
+                let told = move |us| told.set(told.get() + us);
+                Box::leak(Box::new(AtaDisks::find(disks.clone(), &bus, Rc::new(told))))
+            }
+        };
+        let server = boot(pc, all, nic, &mut memory).map_err(|()| panel.serial())?;
         // At the other end of a serial line is one host.
         let hosts = (0..if serial { 1 } else { HOSTS }).map(|n| {
             let address = Ipv4Addr::new(10, 0, 0, 10 + n);
@@ -189,7 +218,7 @@ impl Boot {
         let hosts = hosts.collect();
         let lag = Rc::new(Cell::new(0));
         // What the server sends after a slow command leaves so much later.
-        for disk in 0..ftpsrv::block::Disks::count(&disks).into() {
+        for disk in 0..disks.count().into() {
             let (network, lag) = (network.clone(), lag.clone());
             let told = move |ms| {
                 lag.set(lag.get() + ms);
@@ -197,21 +226,22 @@ impl Boot {
             };
             disks.with(disk, |disk| disk.on_busy = Some(Rc::new(told)));
         }
-        Ok(Rig { network, panel, disks, server, hosts, cable, lag, ended: false })
+        waited.set(0);
+        let drive = Ide { channel: ide, bus, waited };
+        Ok(Rig { network, panel, disks, drive, server, hosts, cable, lag, ended: false })
     }
 }
 
 /// As main.rs.
 fn boot(
     pc: &'static mut Pc,
-    disks: &SimDisks,
+    disks: &'static mut dyn Disks,
     nic: &'static mut dyn Nic,
     memory: &mut HostMemory,
 ) -> Result<Server<'static, 'static, Pc>, ()> {
     let desk = Box::leak(Box::new(Desk::new(pc, memory).map_err(drop)?));
-    let handle = Box::leak(Box::new(disks.clone()));
-    found::disks(desk, pc, handle);
-    let drives = Drives::new(handle, memory, DrivesSize::of(32 * 1024));
+    found::disks(desk, pc, disks);
+    let drives = Drives::new(disks, memory, DrivesSize::of(32 * 1024));
     let drives = Box::leak(Box::new(drives.map_err(|error| {
         desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
     })?));
@@ -247,11 +277,38 @@ pub fn with_file(medium: &Medium, name: &str, content: &[u8]) -> Medium {
     mtools(medium, "mcopy", &["-D", "o", path, &format!("::{name}")]).0
 }
 
+/// A drive of an IDE channel, and its bus's time.
+pub struct Ide {
+    channel: Option<Rc<RefCell<IdeChannel>>>,
+    bus: PortBus,
+    /// Microseconds for which the driver kept the PC waiting, of which the network does not know yet.
+    waited: Rc<Cell<u64>>,
+}
+
+impl Ide {
+    /// Does something with the drive.
+    pub fn with<T>(&self, act: impl FnOnce(&mut IdeDrive) -> T) -> T {
+        act(self.channel.as_ref().expect("a drive").borrow_mut().drive(0))
+    }
+
+    /// What the driver must not have done and did.
+    pub fn violations(&self) -> Vec<String> {
+        self.channel.as_ref().map_or(Vec::new(), |channel| channel.borrow().violations.clone())
+    }
+
+    /// What the drive holds.
+    pub fn medium(&self) -> Option<Medium> {
+        self.channel.as_ref().map(|channel| channel.borrow_mut().drive(0).medium.clone())
+    }
+}
+
 /// The PC, its network, and everybody on it.
 pub struct Rig {
     pub network: Network,
     pub panel: Panel,
     pub disks: SimDisks,
+    /// C, where it is a drive of an IDE channel.
+    pub drive: Ide,
     pub server: Server<'static, 'static, Pc>,
     pub hosts: Vec<Host>,
     cable: Option<Cable>,
@@ -269,6 +326,7 @@ impl Rig {
     fn advance(&mut self, ms: u64) {
         self.network.advance(ms);
         self.panel.clock.advance(ms);
+        self.drive.bus.elapse(ms as u32 * 1000);
     }
 
     /// One turn of the server, which takes as long as its disk commands.
@@ -278,7 +336,9 @@ impl Rig {
         }
         self.ended |= self.server.step() == Turn::Ended;
         self.network.set_lag(0);
-        let spent = self.lag.take();
+        let waited = self.drive.waited.get();
+        self.drive.waited.set(waited % 1000);
+        let spent = self.lag.take() + waited / 1000;
         // The others' time goes on.
         for _ in 0..spent {
             if let Some(cable) = &self.cable {
@@ -344,12 +404,16 @@ impl Rig {
             self.doze(15_000);
         }
         for disk in [A, C] {
-            assert_eq!(fsck(&self.disks.medium(disk)), Vec::<String>::new(), "disk {disk}");
+            assert_eq!(fsck(&self.medium(disk)), Vec::<String>::new(), "disk {disk}");
         }
     }
 
     /// A file's content as mtools reads it from a disk.
     pub fn on_disk(&self, disk: usize, name: &str) -> Vec<u8> {
-        mtools(&self.disks.medium(disk), "mtype", &[&format!("::{name}")]).1
+        mtools(&self.medium(disk), "mtype", &[&format!("::{name}")]).1
+    }
+
+    fn medium(&self, disk: usize) -> Medium {
+        self.drive.medium().filter(|_| disk == C).unwrap_or_else(|| self.disks.medium(disk))
     }
 }

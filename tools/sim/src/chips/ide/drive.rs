@@ -80,6 +80,8 @@ pub struct Model {
     pub serial: &'static str,
     /// From a command to its first block, and from block to block.
     pub latency_us: u32,
+    /// From a write command until it wants its first block.
+    pub accept_us: u32,
     pub reset_us: u32,
 }
 
@@ -97,6 +99,7 @@ impl Model {
             removable: false,
             serial: "SN1",
             latency_us: 100,
+            accept_us: 100,
             reset_us: 50_000,
         }
     }
@@ -173,6 +176,11 @@ impl IdeDrive {
     /// The power goes: what is in the write cache is lost.
     pub fn cut_power(&mut self) {
         self.cache.clear();
+    }
+
+    /// Makes it faster or slower.
+    pub fn set_latency(&mut self, us: u32) {
+        self.model.latency_us = us;
     }
 
     /// What a read gives: from the cache or the medium.
@@ -294,6 +302,9 @@ impl IdeDrive {
         }
         self.block = u32::from(block);
         self.phase = if read { Phase::Read } else { Phase::Write };
+        if !read {
+            self.busy_us = self.model.accept_us;
+        }
         self.buffer.clear();
         Ok(())
     }

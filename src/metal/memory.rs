@@ -10,6 +10,8 @@ use ftpsrv::memory::{Memory, OutOfMemory};
 use super::dma::SharedMemory;
 use super::low;
 
+/// Bytes that an emulator, or a CPU with paging, looks at together.
+const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
 const RANGES: usize = 8;
 
@@ -48,12 +50,19 @@ impl Arena {
         arena
     }
 
-    /// Takes over the memory of the code that only the start needs.
+    /// Takes over the memory of the code that only the start needs: whole pages, overwritten. An emulator keeps
+    /// what it has translated of a page as long as any of it may run, and is many times slower at each write
+    /// to such a page.
     ///
     /// # Safety
     /// None of it runs any more. Called once.
     pub unsafe fn take_back_start(&mut self) {
-        self.add(&raw const _start_begin as u64, &raw const _start_end as u64);
+        let start = (&raw const _start_begin as usize).next_multiple_of(PAGE);
+        let end = &raw const _start_end as usize;
+        let pages = core::ptr::with_exposed_provenance_mut::<u8>(start);
+        // SAFETY: it is the caller's promise that nobody uses this memory any more.
+        unsafe { pages.write_bytes(0, end.saturating_sub(start)) };
+        self.add(start as u64, end as u64);
     }
 
     /// Extended memory, from the map of INT 15h function E820h.

@@ -9,6 +9,7 @@ use super::reply::{Line, MAX_REPLY, Refusal};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
 use super::wire;
 use crate::config::Users;
+use crate::vfs::codepage::CodePage;
 use crate::vfs::provider::{DirEntry, Kind};
 use crate::vfs::{FsError, Provider};
 
@@ -140,46 +141,16 @@ impl Walk<'_> {
 
     /// Lines into the send buffer as it is: in two goes where its end comes in between.
     fn send_data(&mut self, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
-        let (listing, view) = (self.listing, self.view);
         let page = wire::code_page(cx.shared.settings.code_page);
         let (users, files) = (cx.shared.users, &mut *cx.files);
-        let mut line = Line::new();
-        let mut piece = Piece { room: cx.data.room(), gone: 0 };
+        let mut last = LastLine { line: Line::new(), gone: 0, room: cx.data.room() };
         let mut end = None;
         for _ in 0..2 {
             cx.data.send(&mut |buffer| {
                 let size = buffer.len();
                 let mut free = buffer;
-                if piece.copy(&line, &mut free) {
-                    if piece.room < MAX_LINE {
-                        end = Some(Ok(Progress::Waiting));
-                    } else {
-                        let mut left = self.left;
-                        let mut whole = true;
-                        let more = self.list(users, files, &mut |entry| {
-                            left -= 1;
-                            if listing.shows(entry) {
-                                line.clear();
-                                listing.write(&mut line, entry, view);
-                                if let Some(page) = page {
-                                    line = wire::recode(page, &line);
-                                }
-                                line.text("\r\n");
-                                piece.gone = 0;
-                                whole = piece.copy(&line, &mut free);
-                            }
-                            whole && left > 0 && piece.room >= MAX_LINE
-                        });
-                        self.left = left;
-                        let more = more.map(|more| match more {
-                            true => Progress::Busy,
-                            false => Progress::Over,
-                        });
-                        // A line that is not whole is not the last that can be sent.
-                        if whole || !matches!(more, Ok(Progress::Busy)) {
-                            end = Some(more);
-                        }
-                    }
+                if last.copy(&mut free) {
+                    end = self.fill(users, files, page, &mut last, &mut free);
                 }
                 self.sent += size - free.len();
                 size - free.len()
@@ -190,27 +161,67 @@ impl Walk<'_> {
         }
         end.unwrap_or(Ok(Progress::Waiting))
     }
+
+    /// Lines into `free`; `None` when it ends within one.
+    fn fill(
+        &mut self,
+        users: &Users<'_>,
+        files: &mut dyn Provider,
+        page: Option<&CodePage>,
+        last: &mut LastLine,
+        free: &mut &mut [u8],
+    ) -> Option<Result<Progress, Refusal>> {
+        if self.left == 0 {
+            return Some(Ok(Progress::Busy));
+        }
+        if last.room < MAX_LINE {
+            return Some(Ok(Progress::Waiting));
+        }
+        let (listing, view) = (self.listing, self.view);
+        let (mut left, mut whole) = (self.left, true);
+        let more = self.list(users, files, &mut |entry| {
+            left -= 1;
+            if listing.shows(entry) {
+                last.gone = 0;
+                last.line.clear();
+                listing.write(&mut last.line, entry, view);
+                if let Some(page) = page {
+                    last.line = wire::recode(page, &last.line);
+                }
+                last.line.text("\r\n");
+                whole = last.copy(free);
+            }
+            whole && left > 0 && last.room >= MAX_LINE
+        });
+        self.left = left;
+        whole.then_some(match more {
+            Ok(true) => Ok(Progress::Busy),
+            Ok(false) => Ok(Progress::Over),
+            Err(error) => Err(error),
+        })
+    }
 }
 
-/// How far lines are in the send buffer.
-struct Piece {
-    /// Bytes of it that are free.
-    room: usize,
-    /// Bytes of the line that are sent.
+/// The line that was written last.
+struct LastLine {
+    line: Line,
+    /// How many of its bytes are in the send buffer.
     gone: usize,
+    /// Bytes of the send buffer that are free.
+    room: usize,
 }
 
-impl Piece {
-    /// Moves what is left of `line` to the beginning of `free`; `false` when that is too short.
-    fn copy(&mut self, line: &Line, free: &mut &mut [u8]) -> bool {
-        let rest = &line.as_bytes()[self.gone..];
+impl LastLine {
+    /// Moves what is left of the line to the beginning of `free`; `false` when that is too short.
+    fn copy(&mut self, free: &mut &mut [u8]) -> bool {
+        let rest = &self.line.as_bytes()[self.gone..];
         let count = rest.len().min(free.len());
         let (now, behind) = core::mem::take(free).split_at_mut(count);
         now.copy_from_slice(&rest[..count]);
         *free = behind;
         self.gone += count;
         self.room = self.room.saturating_sub(count);
-        count == rest.len()
+        self.gone == self.line.as_bytes().len()
     }
 }
 

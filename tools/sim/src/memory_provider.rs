@@ -34,8 +34,6 @@ struct OpenDirectory {
 
 /// Files that can be open at once, and as many directories.
 const HANDLES: usize = 24;
-/// Entries that a call lists, at most.
-const ENTRIES_A_SLICE: usize = 5;
 
 /// Drive C in memory.
 pub struct MemoryProvider {
@@ -48,6 +46,8 @@ pub struct MemoryProvider {
     pub capacity: u64,
     /// How often each call is first answered with [`FsError::Again`].
     pub patience: u32,
+    /// Entries that a call lists, at most.
+    pub entries: usize,
     waited: u32,
     /// What the next call that changes something fails with.
     pub failure: Option<FsError>,
@@ -87,6 +87,7 @@ impl MemoryProvider {
             now: DateTime::EPOCH,
             capacity: 1 << 30,
             patience: 0,
+            entries: 50,
             waited: 0,
             failure: None,
             close_failure: None,
@@ -373,7 +374,7 @@ impl Provider for MemoryProvider {
         show: &mut dyn FnMut(&DirEntry) -> bool,
     ) -> Result<bool, FsError> {
         self.wait()?;
-        for _ in 0..ENTRIES_A_SLICE {
+        for _ in 0..self.entries {
             let Some(entry) = self.next_entry(dir)? else { return Ok(false) };
             if !show(&entry) {
                 break;

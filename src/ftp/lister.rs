@@ -188,7 +188,7 @@ impl Walk<'_> {
                 if let Some(page) = page {
                     last.line = wire::recode(page, &last.line);
                 }
-                last.line.text("\r\n");
+                last.line.end();
                 whole = last.copy(free);
             }
             whole && left > 0 && last.room >= MAX_LINE

@@ -57,15 +57,19 @@ impl Line {
     // Called from everywhere: inlined it would be a big part of the kernel.
     #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Line {
-        self.append(bytes, MAX_REPLY - 2);
-        self
-    }
-
-    fn append(&mut self, bytes: &[u8], limit: usize) {
-        let room = self.bytes.get_mut(self.length..limit).unwrap_or_default();
+        let room = self.bytes[..MAX_REPLY - 2].get_mut(self.length..).unwrap_or_default();
         let fits = bytes.len().min(room.len());
         room[..fits].copy_from_slice(&bytes[..fits]);
         self.length += fits;
+        self
+    }
+
+    /// Ends the line. There is room for its end, once.
+    pub fn end(&mut self) {
+        if let Some([cr, lf]) = self.bytes.get_mut(self.length..self.length + 2) {
+            (*cr, *lf) = (b'\r', b'\n');
+            self.length += 2;
+        }
     }
 
     /// Adds a decimal number.
@@ -121,7 +125,7 @@ impl Line {
 
     /// Sends the line. The caller has seen that there is room for [`MAX_REPLY`] bytes.
     pub fn send(&mut self, control: &mut dyn ControlLink) {
-        self.append(b"\r\n", MAX_REPLY);
+        self.end();
         control.send(self.as_bytes());
     }
 

@@ -113,6 +113,7 @@ type Parts = (&'static Start<'static>, &'static mut Drives<'static>, &'static mu
 fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<Parts, CannotStart> {
     let disks = find_disks(arena).map_err(|error| fail(pc, desk, &error))?;
     found::disks(desk, pc, disks);
+    pc.wake_on_disks(disks.use_interrupts());
     let probes = disks.probes();
     let boot_disk = disk_of(disks, low::read(low::BOOT_DRIVE));
     let drives = mount(disks, arena).map_err(|error| fail(pc, desk, &error))?;
@@ -229,7 +230,7 @@ fn stop(pc: &mut Pc, desk: &mut Desk<'static>) -> ! {
 fn restart_at_key(pc: &mut Pc) -> ! {
     while pc.key().is_none() {
         pc.poll();
-        pc.idle(u64::MAX);
+        pc.idle(u64::MAX, false);
     }
     pc.restart()
 }

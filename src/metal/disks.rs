@@ -4,11 +4,14 @@
 
 use ftpsrv::block::{self, Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Transfer};
 use ftpsrv::hw::ata::{Ata, Identity, MAX_DRIVES, Owner, owners};
+use ftpsrv::hw::pic::Lines;
 
 use super::bios_disk::BiosDisks;
 use super::ports::IoPorts;
 
 const MAX_DISKS: usize = 14;
+/// Of the first IDE channel; the second one's follows.
+const FIRST_LINE: Lines = 1 << 14;
 
 /// The way to a disk.
 #[derive(Clone, Copy)]
@@ -61,6 +64,24 @@ impl PcDisks {
     pub fn probes(&self) -> Probes {
         let mut number = 0..;
         self.owners.map(|owner| Some((*self.ata.identity(number.next()?)?, owner)))
+    }
+
+    /// The interrupt lines of channels that are ours, whose drives raise them from now on. None where a hard
+    /// disk is the BIOS's: its calls may set up the drives of both channels, and wait for their interrupts.
+    pub fn use_interrupts(&mut self) -> Lines {
+        let mut lines = 0;
+        for route in self.routes.iter().flatten() {
+            match *route {
+                Route::Ata(drive, _) => {
+                    let channel = usize::from(drive / 2);
+                    self.ata.use_interrupt(channel);
+                    lines |= FIRST_LINE << channel;
+                }
+                Route::Bios(disk) if self.is_hard(disk) => return 0,
+                Route::Bios(_) => {}
+            }
+        }
+        lines
     }
 
     fn by_ata(&self, drive: u8, bios_number: u8) -> Option<Route> {

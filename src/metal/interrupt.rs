@@ -39,8 +39,8 @@ pub fn free_lines() -> Lines {
     (Lines::from(second) << 8 | Lines::from(first)) & CARDS
 }
 
-/// Lets `irq` end a HLT; the BIOS does not see it. Only lines that nobody else serves: the RTC's
-/// and network cards'.
+/// Lets `irq` end a HLT; the BIOS does not see it. Only lines that nobody else serves: the RTC's,
+/// network cards', disks' that the BIOS does not use.
 pub fn open(irq: u8) {
     let (index, bit) = place(irq);
     // SAFETY: the masks are bytes that entry.s copies to the PICs; one thread of control.

@@ -73,7 +73,7 @@ pub fn run(
         }
         pc.poll();
         if last_work != now {
-            pc.idle(now.since(last_work));
+            pc.idle(now.since(last_work), false);
         }
     }
 }

@@ -3,6 +3,7 @@
 use core::arch::asm;
 
 use ftpsrv::console::{Key, SerialKeys, TextScreen};
+use ftpsrv::hw::pic::Lines;
 use ftpsrv::hw::ports::Ports;
 use ftpsrv::hw::uart::{self, Uart};
 use ftpsrv::hw::{pit, rtc, speaker};
@@ -20,10 +21,33 @@ const SERIAL_QUEUE: usize = 1536;
 const LAST_WORDS: u64 = 200;
 /// Milliseconds without any work after which the CPU halts though the card's interrupt may not end it.
 const REST_AFTER: u64 = 20;
-/// Times that the card's interrupt has to come to be relied on.
+/// Times that an interrupt has to come to be relied on.
 const PROVEN: u8 = 3;
 /// The RTC is read anew after so many milliseconds.
 const DATE_AGE: u64 = 200;
+
+/// Interrupt lines that are to end a HLT.
+#[derive(Default)]
+struct Wake {
+    lines: Lines,
+    /// How often they came.
+    came: u8,
+}
+
+impl Wake {
+    fn open(&mut self, lines: Lines) {
+        (0..16).filter(|irq| lines >> irq & 1 != 0).for_each(interrupt::open);
+        self.lines |= lines;
+    }
+
+    fn count(&mut self, lines: Lines) {
+        self.came = self.came.saturating_add(u8::from(lines & self.lines != 0));
+    }
+
+    fn is_proven(&self) -> bool {
+        self.came >= PROVEN
+    }
+}
 
 /// The PC.
 pub struct Pc {
@@ -36,8 +60,9 @@ pub struct Pc {
     date: Option<(Millis, DateTime)>,
     /// Something ends a HLT within milliseconds.
     wakes: bool,
-    /// The network card's line, and how often it has come.
-    card: Option<(u8, u8)>,
+    /// The network card's interrupt, and the disks'.
+    card: Wake,
+    disks: Wake,
     /// Keys come from COM1 too.
     keys: Option<SerialKeys>,
 }
@@ -56,7 +81,8 @@ impl Pc {
             queue_len: 0,
             date: None,
             wakes: interrupt::start_rtc(),
-            card: None,
+            card: Wake::default(),
+            disks: Wake::default(),
             keys: None,
         }
     }
@@ -91,12 +117,14 @@ impl Pc {
         self.wakes
     }
 
+    /// Lets the disks' interrupts end a HLT.
+    pub fn wake_on_disks(&mut self, lines: Lines) {
+        self.disks.open(lines);
+    }
+
     /// Lets the network card's interrupt end a HLT.
     pub fn wake_on(&mut self, irq: u8) {
-        if interrupt::CARDS >> irq & 1 != 0 {
-            interrupt::open(irq);
-            self.card = Some((irq, 0));
-        }
+        self.card.open((1 << irq) & interrupt::CARDS);
     }
 }
 
@@ -167,16 +195,18 @@ impl Machine for Pc {
     }
 
     /// Without an RTC that wakes the CPU it does not sleep: a client would wait for the timer's tick. While
-    /// nobody has seen the card's interrupt come, it does not sleep where a packet is to be expected.
-    fn idle(&mut self, rested: u64) {
-        let is_woken = self.card.is_some_and(|(_, came)| came >= PROVEN);
-        let halts = self.wakes && self.queue_len == 0 && (rested >= REST_AFTER || is_woken);
-        let lines = if halts { interrupt::halt() } else { interrupt::came() };
-        if let Some((irq, came)) = &mut self.card
-            && lines >> *irq & 1 != 0
-        {
-            *came = came.saturating_add(1);
-        }
+    /// nobody has seen the card's and the disks' interrupts come, it does not sleep where a packet or a disk is
+    /// to be expected.
+    fn idle(&mut self, rested: u64, disk: bool) {
+        let expected = self.card.is_proven() && (!disk || self.disks.is_proven());
+        let rests = expected || !disk && rested >= REST_AFTER;
+        let lines = if rests && self.wakes && self.queue_len == 0 {
+            interrupt::halt()
+        } else {
+            interrupt::came()
+        };
+        self.card.count(lines);
+        self.disks.count(lines);
     }
 
     fn entropy(&mut self) -> u64 {

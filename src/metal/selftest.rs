@@ -65,7 +65,7 @@ pub fn run(pc: &mut Pc, arena: &mut Arena, disks: &mut BiosDisks) -> ! {
             }
             Some(Key::Users) => panic!("asked for"),
             Some(Key::Exit) => pc.restart(),
-            _ => pc.idle(u64::MAX),
+            _ => pc.idle(u64::MAX, false),
         }
     }
 }
@@ -182,7 +182,7 @@ fn midnight(pc: &Pc) -> bool {
 fn idle(pc: &mut Pc) -> bool {
     let start = pc.now();
     for _ in 0..100 {
-        pc.idle(u64::MAX);
+        pc.idle(u64::MAX, false);
     }
     let passed = pc.now().since(start);
     info!("100 HLTs took {passed} ms, RTC {}", if pc.halts() { "ticks" } else { "silent" });

@@ -28,9 +28,10 @@ pub trait Machine {
     fn tone(&mut self, hertz: u16);
 
     /// Halts the CPU until something may have happened: an interrupt of timer, keyboard or network card; at
-    /// most a few milliseconds. `rested`: milliseconds since there was something to do last; while they are few
-    /// and nothing ends the halt when a packet comes, returns at once.
-    fn idle(&mut self, rested: u64);
+    /// most a few milliseconds. `rested`: milliseconds since there was something to do last. While they are few
+    /// and nothing ends the halt when a packet comes, or with `disk` when a drive has done its work, returns at
+    /// once.
+    fn idle(&mut self, rested: u64, disk: bool);
 
     /// A number that differs from start to start: RTC and timer.
     fn entropy(&mut self) -> u64;

@@ -109,6 +109,8 @@ pub struct Server<'a, 'm, M: Machine> {
     next_tick: Millis,
     /// A session has something to do at once.
     sessions_busy: bool,
+    /// Somebody waits for a drive that is at work.
+    disk_works: bool,
     view: View,
 }
 
@@ -200,6 +202,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             last_work: now,
             next_tick: now,
             sessions_busy: false,
+            disk_works: false,
             view: View::default(),
         })
     }
@@ -218,6 +221,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         let mut busy = !activity.is_idle();
         // What came while a slow disk was at work is answered before the next command.
         self.files.begin_turn(!busy);
+        self.files.was_put_off();
+        self.disk_works = false;
         if tick || activity.control {
             self.follow_network();
             busy |= self.admit(now);
@@ -237,7 +242,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         if busy {
             self.last_work = now;
         } else {
-            self.machine.idle(now.since(self.last_work));
+            self.machine.idle(now.since(self.last_work), self.disk_works);
         }
         if self.phase == Phase::Ended { Turn::Ended } else { Turn::Running }
     }
@@ -345,6 +350,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             connection.busy = step == Step::Busy;
             match step {
                 Step::Idle => {}
+                Step::Busy if self.files.was_put_off() => self.disk_works = true,
                 Step::Busy => busy = true,
                 Step::Ended => {
                     self.stack.release(connection.control);
@@ -357,7 +363,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 self.first = index + 1;
             }
         }
-        self.sessions_busy = busy;
+        self.sessions_busy = busy || self.disk_works;
         busy
     }
 
@@ -365,7 +371,11 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     fn keep_house(&mut self, now: Millis, tick: bool) -> bool {
         let spent = self.files.is_spent();
         let mut busy = tick && self.tend_console(now);
-        busy |= self.files.work();
+        if self.files.work() {
+            let put_off = self.files.was_put_off();
+            self.disk_works |= put_off;
+            busy |= !put_off;
+        }
         if !spent && self.files.is_spent() {
             self.first = 0;
         }

@@ -514,6 +514,10 @@ impl Provider for Drives<'_> {
         self.cache.begin_turn(quiet);
     }
 
+    fn was_put_off(&mut self) -> bool {
+        self.cache.was_put_off()
+    }
+
     fn is_spent(&self) -> bool {
         self.cache.is_spent()
     }

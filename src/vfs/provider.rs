@@ -305,6 +305,11 @@ pub trait Provider {
     /// until the network is `quiet` (nothing came, nothing was left to send) after one that was.
     fn begin_turn(&mut self, _quiet: bool) {}
 
+    /// Whether a call since the last one of this had to be told [`FsError::Again`] because a drive is at work.
+    fn was_put_off(&mut self) -> bool {
+        false
+    }
+
     /// Whether this turn gets no more disk commands: calls that need one come to nothing in it.
     fn is_spent(&self) -> bool {
         false

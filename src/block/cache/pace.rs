@@ -41,6 +41,8 @@ pub(super) struct Pace {
     /// When the disks' time was counted last.
     counted: u32,
     network: u8,
+    /// Something was put off because a drive is at work.
+    put_off: bool,
 }
 
 impl Cache<'_> {
@@ -74,6 +76,16 @@ impl Cache<'_> {
         }
     }
 
+    pub(super) fn put_off(&mut self) -> CacheError {
+        self.pace.put_off = true;
+        CacheError::Again
+    }
+
+    /// Whether something was put off since the last call because a drive is at work, whose interrupt comes.
+    pub fn was_put_off(&mut self) -> bool {
+        core::mem::take(&mut self.pace.put_off)
+    }
+
     /// Whether the slice has read something that others may push out of the cache again.
     pub fn has_read(&self) -> bool {
         self.pace.read
@@ -91,12 +103,14 @@ impl Cache<'_> {
         self.may_transfer()?;
         // Who gets all the commands that there are waits for the disk: nobody else is served.
         let waits = self.pace.budget < u16::MAX / 2 && self.disks.engaged(disk, None);
-        if waits { Err(CacheError::Again) } else { Ok(()) }
+        if waits { Err(self.put_off()) } else { Ok(()) }
     }
 
     /// Whether a transfer of `owner`'s cannot get on for now: cheaper than trying it.
     pub fn is_held(&mut self, disk: DiskId, owner: Owner) -> bool {
-        self.disks.engaged(disk, Some(owner))
+        let held = self.disks.engaged(disk, Some(owner));
+        self.pace.put_off |= held;
+        held
     }
 
     /// As [`Cache::may_command`], for what does not wait for the drive.

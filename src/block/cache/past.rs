@@ -69,7 +69,7 @@ impl Cache<'_> {
     ) -> Result<usize, CacheError> {
         let mut moved = 0;
         self.noted(disk, result.map(|bytes| moved = bytes))?;
-        if moved == 0 { Err(CacheError::Again) } else { Ok(moved) }
+        if moved == 0 { Err(self.put_off()) } else { Ok(moved) }
     }
 
     /// Directory lines read ahead and so may hold sectors of files: those that change leave the cache.

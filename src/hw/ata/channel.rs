@@ -1,7 +1,7 @@
 //! One IDE channel: registers, waiting, and the PIO protocols.
 //!
 //! Source: ATA/ATAPI-6 (T13 1410D) sections 9.5 (PIO data-in), 9.6 (PIO data-out), 9.2 (software
-//! reset). Interrupts are off (nIEN): everything is polled, and every wait ends.
+//! reset). Interrupts are off (nIEN) or end a HLT: everything is polled, and every wait ends.
 //!
 //! What always holds: no register is written while the drive is busy, except to reset it; when a
 //! command has failed otherwise than by a drive's error bits, the channel is to be reset first.
@@ -75,12 +75,14 @@ pub struct Channel<P> {
     control: u16,
     /// The data register is accessed by double words.
     double_words: bool,
+    /// Device control while the channel is ours.
+    ours: u8,
 }
 
 impl<P: Ports> Channel<P> {
     /// The channel whose registers begin at `base`, with device control at `control`.
     pub fn new(ports: P, base: u16, control: u16) -> Channel<P> {
-        Channel { ports, base, control, double_words: false }
+        Channel { ports, base, control, double_words: false, ours: INTERRUPTS_OFF }
     }
 
     /// Sets whether data moves by double words.
@@ -88,9 +90,19 @@ impl<P: Ports> Channel<P> {
         self.double_words = on;
     }
 
-    /// Switches the drives' interrupt.
+    /// Switches the drives' interrupt off for a while.
     pub fn interrupts(&mut self, on: bool) {
         self.ports.outb(self.control, if on { INTERRUPTS_ON } else { INTERRUPTS_OFF });
+    }
+
+    /// Has the drives raise their interrupt from [`Channel::claim`] on.
+    pub fn use_interrupt(&mut self) {
+        self.ours = INTERRUPTS_ON;
+    }
+
+    /// Takes the channel over.
+    pub fn claim(&mut self) {
+        self.ports.outb(self.control, self.ours);
     }
 
     /// Selects a drive and says whether something is there that can take a command within `limit`.
@@ -254,7 +266,7 @@ impl<P: Ports> Channel<P> {
         self.ports.outb(self.control, INTERRUPTS_OFF | SOFT_RESET);
         // At least 5 us.
         self.ports.delay_us(10);
-        self.ports.outb(self.control, INTERRUPTS_OFF);
+        self.claim();
         // The drives may take 2 ms to say that they are busy.
         self.ports.delay_us(2_500);
         self.idle(limit)?;

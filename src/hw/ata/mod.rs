@@ -166,6 +166,14 @@ impl<P: Ports> Ata<P> {
         (0..MAX_DRIVES).filter(|&drive| self.identity(drive).is_some())
     }
 
+    /// Has the drives of a channel, 0 or 1, raise their interrupt (IRQ 14 or 15) when they want to be asked
+    /// again; for a channel that the BIOS does not use.
+    pub fn use_interrupt(&mut self, channel: usize) {
+        if let Some(channel) = self.channels.get_mut(channel) {
+            channel.use_interrupt();
+        }
+    }
+
     /// Leaves a mark in the registers of every drive's channel, for [`Ata::trace`].
     pub fn mark(&mut self) {
         for (index, first) in [(0, 0), (1, 2)] {

@@ -269,7 +269,7 @@ fn prepare<P: Ports>(
         Err(Fault::Error { .. }) => Ok(false),
         Err(Fault::TimeOut) => Err(Fault::TimeOut),
     };
-    channel.interrupts(false);
+    channel.claim();
     if let Translation::Chs { heads, sectors_per_track } = drive.identity.translation {
         let mut registers = Taskfile::plain(device, command::INITIALIZE_DEVICE_PARAMETERS);
         registers.count = sectors_per_track;

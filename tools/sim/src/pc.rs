@@ -71,6 +71,7 @@ pub struct Panel {
     serial: Rc<RefCell<Vec<u8>>>,
     screen: Screen,
     tones: Rc<RefCell<Vec<(u64, u16)>>>,
+    rests: Rc<Cell<[u32; 2]>>,
 }
 
 impl Panel {
@@ -95,6 +96,11 @@ impl Panel {
         rows.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect()
     }
 
+    /// How often there was nothing to do since the last call: at all, and but for a drive at work.
+    pub fn take_rests(&self) -> [u32; 2] {
+        self.rests.take()
+    }
+
     /// When the speaker changed, and to what (hertz, 0: silent).
     pub fn tones(&self) -> Vec<(u64, u16)> {
         self.tones.borrow().clone()
@@ -117,6 +123,7 @@ impl Pc {
             serial: Rc::default(),
             screen: Screen::new(25, 80),
             tones: Rc::default(),
+            rests: Rc::default(),
         };
         let screen = panel.screen.clone();
         Pc { panel, screen, boot_time }
@@ -156,7 +163,11 @@ impl Machine for Pc {
         self.panel.tones.borrow_mut().push((self.panel.clock.now().0, hertz));
     }
 
-    fn idle(&mut self, _: u64) {}
+    fn idle(&mut self, _: u64, disk: bool) {
+        let mut rests = self.panel.rests.get();
+        rests[usize::from(disk)] += 1;
+        self.panel.rests.set(rests);
+    }
 
     fn entropy(&mut self) -> u64 {
         0x5EED

@@ -230,7 +230,7 @@ impl Machine for Board {
         outside(|| self.0.tone(hertz));
     }
 
-    fn idle(&mut self, _: u64) {}
+    fn idle(&mut self, _: u64, _: bool) {}
 
     fn entropy(&mut self) -> u64 {
         outside(|| self.0.entropy())

@@ -325,6 +325,31 @@ fn a_slow_ide_drive_keeps_nobody_waiting() {
     assert!(rig.on_disk(C, "NEW.DAT") == content);
 }
 
+/// Where the drive's interrupt ends it, the CPU may halt as long as a drive works, and no longer.
+#[test]
+fn a_drive_at_work_leaves_nothing_to_do() {
+    const COMMAND: u32 = 100;
+    let mut rig = Boot::new().ide(Model::modern(1)).start();
+    let ftp = rig.login(0);
+    let content = Random::new(8).bytes(120_000);
+    assert!(rig.put(ftp, "STOR OLD.DAT", &content).starts_with("226"));
+    rig.doze(5_000);
+    rig.panel.take_rests();
+    rig.run(100);
+    let [quiet, beside] = rig.panel.take_rests();
+    assert!(quiet > 0 && beside == 0, "{beside} of {quiet} rests while no drive worked");
+    rig.drive.with(|drive| drive.set_latency(COMMAND * 1000));
+    let data = rig.begin(ftp, "RETR OLD.DAT");
+    rig.run(u64::from(COMMAND));
+    rig.panel.take_rests();
+    // Each turn but the one in ten commands that takes the data.
+    rig.run(10 * u64::from(COMMAND));
+    let [_, beside] = rig.panel.take_rests();
+    assert!(beside >= 10 * (COMMAND - 10), "{beside} rests beside ten commands");
+    rig.until("226", 10_000, |rig| !rig.is_quiet(ftp));
+    assert!(rig.hosts[0].received(data) == content);
+}
+
 /// Everybody reads and writes on one IDE drive, somebody lists and deletes, somebody goes away.
 #[test]
 fn many_clients_share_an_ide_drive() {

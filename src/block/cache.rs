@@ -62,6 +62,8 @@ impl From<DiskError> for CacheError {
 pub struct Slot {
     line: u8,
     sector: u8,
+    /// Its place in the cache's bytes, in sectors.
+    at: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -97,10 +99,17 @@ struct Share {
     lines: u8,
     /// Sectors of a line: 1 to 8.
     sectors: u8,
-    /// Offset of the first line's bytes.
-    offset: usize,
+    /// Sectors of the classes before it.
+    offset: u16,
     /// The line that was hit last.
     last: u8,
+}
+
+impl Share {
+    fn slot(&self, line: u8, sector: u8) -> Slot {
+        let inside = u16::from(line - self.first) * u16::from(self.sectors) + u16::from(sector);
+        Slot { line, sector, at: self.offset + inside }
+    }
 }
 
 /// How memory is divided.
@@ -170,9 +179,8 @@ impl<'a> Cache<'a> {
     ) -> Result<Cache<'a>, OutOfMemory> {
         let lines = usize::from(size.tables.0) + usize::from(size.directories.0);
         let lines = lines + usize::from(size.data);
-        let table_bytes = usize::from(size.tables.0) * usize::from(size.tables.1) * SECTOR;
-        let directory_bytes =
-            usize::from(size.directories.0) * usize::from(size.directories.1) * SECTOR;
+        let sectors = |(lines, sectors): (u8, u8)| u16::from(lines) * u16::from(sectors);
+        let (tables, directories) = (sectors(size.tables), sectors(size.directories));
         let share =
             |first, (lines, sectors), offset| Share { first, lines, sectors, offset, last: first };
         Ok(Cache {
@@ -182,12 +190,8 @@ impl<'a> Cache<'a> {
             lines: memory.slots("the sector cache", lines, |_| EMPTY)?,
             shares: [
                 share(0, size.tables, 0),
-                share(size.tables.0, size.directories, table_bytes),
-                share(
-                    size.tables.0 + size.directories.0,
-                    (size.data, 1),
-                    table_bytes + directory_bytes,
-                ),
+                share(size.tables.0, size.directories, tables),
+                share(size.tables.0 + size.directories.0, (size.data, 1), tables + directories),
             ],
             pace: pace::Pace::default(),
             kept: None,
@@ -255,15 +259,14 @@ impl<'a> Cache<'a> {
             && sector < width
             && recent.valid >> sector & 1 != 0
         {
-            return Ok(Slot { line: last, sector: sector as u8 });
+            return Ok(self.shares[class].slot(last, sector as u8));
         }
         let base = lba - inside % width;
-        let slot_in = |line| Slot { line, sector: (lba - base) as u8 };
         let line = match self.find(class, region.disk, base) {
             Some(line) => line,
             None => self.make_room(class, region, base)?,
         };
-        let slot = slot_in(line);
+        let slot = self.shares[class].slot(line, (lba - base) as u8);
         self.shares[class].last = line;
         if self.may_touch() {
             self.clock = self.clock.wrapping_add(1);
@@ -334,7 +337,7 @@ impl<'a> Cache<'a> {
         let Line { disk, base, valid, mirror, .. } = self.lines[usize::from(line)];
         self.charge(disk)?;
         self.pace.read = true;
-        let whole = self.span(Slot { line, sector: 0 }, count);
+        let whole = span(self.slot(line, 0), count);
         if valid == 0 && count > 1 {
             let result = self.disks.read(disk, Lba(base), &mut self.bytes[whole]);
             match self.noted(disk, result) {
@@ -346,7 +349,7 @@ impl<'a> Cache<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let single = self.span(Slot { line, sector: wanted }, 1);
+        let single = span(self.slot(line, wanted), 1);
         let lba = base + u32::from(wanted);
         let mut result = self.disks.read(disk, Lba(lba), &mut self.bytes[single.clone()]);
         if mirror != 0 && matches!(result, Err(DiskError::Failed { .. })) {
@@ -357,23 +360,21 @@ impl<'a> Cache<'a> {
         Ok(())
     }
 
-    fn span(&self, slot: Slot, sectors: u8) -> core::ops::Range<usize> {
-        let share =
-            self.shares.iter().rfind(|share| slot.line >= share.first).unwrap_or(&self.shares[0]);
-        let line = usize::from(slot.line - share.first) * usize::from(share.sectors);
-        let start = share.offset + (line + usize::from(slot.sector)) * SECTOR;
-        start..start + usize::from(sectors) * SECTOR
+    /// A sector of a line, whatever its class.
+    fn slot(&self, line: u8, sector: u8) -> Slot {
+        let share = self.shares.iter().rfind(|share| line >= share.first);
+        share.unwrap_or(&self.shares[0]).slot(line, sector)
     }
 
     /// A sector's 512 bytes.
     pub fn bytes(&self, slot: Slot) -> &[u8] {
-        let span = self.span(slot, 1);
+        let span = span(slot, 1);
         &self.bytes[span]
     }
 
     /// A sector's 512 bytes to change; [`Cache::mark`] or [`Cache::write_through`] must follow.
     pub fn bytes_mut(&mut self, slot: Slot) -> &mut [u8] {
-        let span = self.span(slot, 1);
+        let span = span(slot, 1);
         &mut self.bytes[span]
     }
 
@@ -396,7 +397,7 @@ impl<'a> Cache<'a> {
         let Line { disk, base, .. } = self.lines[usize::from(slot.line)];
         self.charge(disk)?;
         let lba = Lba(base + u32::from(slot.sector));
-        let span = self.span(slot, 1);
+        let span = span(slot, 1);
         let result = self.disks.write(disk, lba, &self.bytes[span]);
         if result.is_err() {
             self.lines[usize::from(slot.line)].valid &= !(1 << slot.sector);
@@ -419,7 +420,7 @@ impl<'a> Cache<'a> {
             self.charge(disk)?;
             let first = mask.trailing_zeros();
             let count = (!(u32::from(mask) >> first)).trailing_zeros();
-            let span = self.span(Slot { line, sector: first as u8 }, count as u8);
+            let span = span(self.slot(line, first as u8), count as u8);
             let lba = base + first + offset;
             if line >= self.shares[Class::Data as usize].first {
                 self.outdate_directories(disk, lba, lba + count);
@@ -519,4 +520,10 @@ impl<'a> Cache<'a> {
         let result = self.disks.flush(disk);
         Ok(self.noted(disk, result)?)
     }
+}
+
+/// The bytes of so many sectors from a slot's on.
+fn span(slot: Slot, sectors: u8) -> core::ops::Range<usize> {
+    let start = usize::from(slot.at) * SECTOR;
+    start..start + usize::from(sectors) * SECTOR
 }

@@ -1,6 +1,6 @@
 //! Past the cache: long runs of sectors between the caller's buffer and the disk, and the scratch buffer.
 
-use super::{Cache, CacheError, Class, EMPTY, Owner, Slot};
+use super::{Cache, CacheError, Class, EMPTY, Owner, span};
 use crate::block::device::{DiskError, DiskId, Lba, SECTOR, Transfer};
 
 impl Cache<'_> {
@@ -77,7 +77,9 @@ impl Cache<'_> {
         let share = self.shares[Class::Directory as usize];
         for number in share.first..share.first + share.lines {
             let line = &mut self.lines[usize::from(number)];
-            for sector in (0..8).filter(|_| line.disk == disk) {
+            let is_near =
+                line.disk == disk && line.base < end && start < line.base.saturating_add(8);
+            for sector in (0..8).filter(|_| is_near) {
                 if (start..end).contains(&line.base.wrapping_add(sector)) {
                     line.valid &= !(1 << sector);
                 }
@@ -113,7 +115,7 @@ impl Cache<'_> {
             for sector in (0..8).filter(|bit| line.dirty & 1 << bit != 0) {
                 let at = line.base.wrapping_add(sector).wrapping_sub(lba);
                 if line.disk == disk && at < sectors {
-                    let span = self.span(Slot { line: number, sector: sector as u8 }, 1);
+                    let span = span(self.slot(number, sector as u8), 1);
                     let at = at as usize * SECTOR;
                     self.scratch[at..at + SECTOR].copy_from_slice(&self.bytes[span]);
                 }

@@ -14,6 +14,8 @@ use super::low;
 const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
 const RANGES: usize = 8;
+/// The instruction INT 3.
+const BREAKPOINT: u8 = 0xCC;
 
 unsafe extern "C" {
     static _end: u8;
@@ -52,7 +54,7 @@ impl Arena {
 
     /// Takes over the memory of the code that only the start needs: whole pages, overwritten. An emulator keeps
     /// what it has translated of a page as long as any of it may run, and is many times slower at each write
-    /// to such a page.
+    /// to such a page. Whatever ran any of it all the same would stop at a breakpoint.
     ///
     /// # Safety
     /// None of it runs any more. Called once.
@@ -61,7 +63,7 @@ impl Arena {
         let end = &raw const _start_end as usize;
         let pages = core::ptr::with_exposed_provenance_mut::<u8>(start);
         // SAFETY: it is the caller's promise that nobody uses this memory any more.
-        unsafe { pages.write_bytes(0, end.saturating_sub(start)) };
+        unsafe { pages.write_bytes(BREAKPOINT, end.saturating_sub(start)) };
         self.add(start as u64, end as u64);
     }
 

@@ -23,7 +23,7 @@ pub fn code_page(setting: Setting) -> Option<&'static CodePage> {
 }
 
 /// Bytes of earlier replies that the client need not have acknowledged for the next to be sent.
-const UNACKNOWLEDGED: usize = 360;
+const UNACKNOWLEDGED: usize = 280;
 
 /// What a control connection's send buffer must hold: the longest line of a reply, behind earlier ones.
 pub const fn send_buffer(setting: Setting) -> usize {

@@ -26,7 +26,7 @@ pub struct Need {
     pub kilobytes: u16,
 }
 
-pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 300 };
+pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 304 };
 pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 400 };
 /// KB below the kernel: the BIOS's data, and what calls to the BIOS need.
 pub const LOW_KB: u16 = (FLAT_START / 1024) as u16;

@@ -73,7 +73,9 @@ impl<'a> NicDevice<'a> {
         };
         let mtu = usize::from(mtu.min(info.mtu).clamp(576, 1500));
         let full = info.class == Class::Ethernet && mtu + ETHERNET_HEADER == HEADERS + MSS;
-        let segments = if full { piece.div_ceil(MSS).clamp(1, MOST_SEGMENTS) } else { 1 };
+        // Buffers of 4 KB are there to save memory.
+        let several = full && piece >= 2 * MSS;
+        let segments = if several { piece.div_ceil(MSS).min(MOST_SEGMENTS) } else { 1 };
         let mtu = mtu + (segments - 1) * MSS;
         let other = memory.bytes("network frames", HEADERS)?;
         let mut buffer = |size: usize| -> Result<&'a mut [u8], OutOfMemory> {

@@ -22,7 +22,7 @@ use crate::vfs::{FsError, Provider, ResolvedPath};
 const LINE: usize = 240;
 /// Scroll-back of the log: a few hundred lines; a few screens where memory is short.
 const SCROLL_BACK: usize = 16 * 1024;
-const LEAST_SCROLL_BACK: usize = 3 * 1024;
+const LEAST_SCROLL_BACK: usize = 2 * 1024;
 /// What the start found.
 const FOUND: usize = 1024;
 /// Lines of the log file that wait for the disk.

@@ -43,7 +43,7 @@ use start::Start;
 /// Control sockets beyond one for each client: they answer 421, and listen while others close.
 const SPARE_SOCKETS: usize = 3;
 /// Receive buffer of a control connection, bytes: some commands; longer ones are read in pieces.
-const COMMANDS: usize = 256;
+const COMMANDS: usize = 384;
 /// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file, and whose time is up.
 const TICK: u64 = 10;
 /// Milliseconds that transfers get when the server ends (manual, "Ending").

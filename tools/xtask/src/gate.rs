@@ -128,7 +128,8 @@ pub fn figures(kernel: &Kernel) -> Vec<String> {
     lines.extend([ONE_CLIENT, TEN_CLIENTS].map(|Need { clients, buffers, kilobytes }| {
         let clients = if clients == 1 { "1 client".into() } else { format!("{clients} clients") };
         format!(
-            "{kilobytes} KB of memory serve {clients} with buffers of {buffers} KB, all counted"
+            "{kilobytes} KB of memory serve {clients}, all counted; of {buffers} KB of buffers asked for \
+             4 are had there at least"
         )
     }));
     lines

@@ -520,6 +520,24 @@ impl<'a> Cache<'a> {
         let result = self.disks.flush(disk);
         Ok(self.noted(disk, result)?)
     }
+
+    /// As [`Cache::barrier`], without waiting for the drive. `owner` writes nothing until it is done, or calls
+    /// [`Cache::begin_barrier`] anew.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn barrier_of(&mut self, owner: Owner, disk: DiskId) -> Result<(), CacheError> {
+        self.charge_transfer(disk)?;
+        let mut done = false;
+        let result = self.disks.flush_some(owner, disk).map(|is_done| done = is_done);
+        self.noted(disk, result)?;
+        if done { Ok(()) } else { Err(CacheError::Again) }
+    }
+
+    /// Before `owner` writes what the next [`Cache::barrier_of`] is for: none that was begun earlier is.
+    pub fn begin_barrier(&mut self, owner: Owner) {
+        self.disks.release(owner);
+    }
 }
 
 /// The bytes of so many sectors from a slot's on.

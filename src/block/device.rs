@@ -202,6 +202,15 @@ pub trait Disks {
         Ok(length)
     }
 
+    /// As [`Disks::flush`], for what was written until now, but does not wait for the drive: whether it is done.
+    /// If not, the owner is to ask again soon, and to write nothing until then, or to call [`Disks::release`].
+    ///
+    /// # Errors
+    /// As [`Disks::flush`].
+    fn flush_some(&mut self, _owner: Owner, disk: DiskId) -> Result<bool, DiskError> {
+        self.flush(disk).map(|()| true)
+    }
+
     /// Says that nobody asks again for what `owner` has begun.
     fn release(&mut self, _owner: Owner) {}
 

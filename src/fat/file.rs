@@ -369,6 +369,7 @@ impl File {
         while self.changed {
             match self.stage {
                 Finish::Data => {
+                    cache.begin_barrier(self.owner);
                     cache.flush_data(self.owner)?;
                     self.trim(volume, cache, unused)?;
                     self.stage = if self.fresh != 0 { Finish::Table } else { Finish::Join };
@@ -378,7 +379,7 @@ impl File {
                     self.stage = Finish::Join;
                 }
                 Finish::Join => {
-                    cache.barrier(volume.disk)?;
+                    cache.barrier_of(self.owner, volume.disk)?;
                     self.stage = if self.joint != 0 && self.fresh != 0 {
                         Finish::JoinTable
                     } else {
@@ -391,7 +392,7 @@ impl File {
                     self.stage = Finish::Barrier;
                 }
                 Finish::Barrier => {
-                    cache.barrier(volume.disk)?;
+                    cache.barrier_of(self.owner, volume.disk)?;
                     self.changed = false;
                     self.stage = Finish::Data;
                 }
@@ -411,7 +412,7 @@ impl File {
             (self.fresh, self.joint) = (0, 0);
         }
         self.flush_table(volume, cache)?;
-        cache.barrier(volume.disk)?;
+        cache.barrier_of(self.owner, volume.disk)?;
         self.stage = Finish::Entry;
         Ok(())
     }

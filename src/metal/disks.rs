@@ -160,6 +160,16 @@ impl Disks for PcDisks {
         }
     }
 
+    fn flush_some(&mut self, owner: block::Owner, disk: DiskId) -> Result<bool, DiskError> {
+        match self.route(disk)? {
+            Route::Ata(drive, _) => {
+                let now = self.clock();
+                self.ata.flush_some(owner, drive, now)
+            }
+            Route::Bios(_) => self.flush(disk).map(|()| true),
+        }
+    }
+
     fn release(&mut self, owner: block::Owner) {
         self.ata.release(owner);
     }

@@ -14,7 +14,7 @@ mod pending;
 mod taskfile;
 mod transfer;
 
-use channel::{Channel, Limit};
+use channel::{Channel, Fault, Limit};
 pub use identity::Identity;
 pub use owner::{Owner, owners};
 use pending::Traffic;
@@ -52,6 +52,8 @@ struct Drive {
     unflushed: bool,
     /// It did not answer the last time.
     hung: bool,
+    /// Why a flush failed of whose end nobody has heard.
+    lost: Option<Fault>,
 }
 
 /// Whose registers a command of somebody else's went to.
@@ -152,6 +154,7 @@ impl<P: Ports> Ata<P> {
                 block: 1,
                 unflushed: false,
                 hung: false,
+                lost: None,
             });
         }
     }

@@ -3,7 +3,8 @@
 //! A drive offers or wants its blocks when it is ready, and holds them for as long as the host likes. So a
 //! command of up to [`MOST`] sectors is begun, and its blocks are moved whenever somebody asks for them and the
 //! drive is ready. One such command a channel is pending at a time: others wait for it as long as its owner is
-//! expected to ask again. Whoever cannot wait has it finished first ([`Ata::settle`]).
+//! expected to ask again. Whoever cannot wait has it finished first ([`Ata::settle`]). A flush is such a command,
+//! too.
 //!
 //! What always holds: bytes to be written are said to be written after the drive has said so, and only to the
 //! owner who gave them; so those of a write that failed are still at hand, and are repeated as
@@ -26,6 +27,9 @@ const ALONE: u8 = 8;
 
 /// Owner of what nobody asks for.
 const NOBODY: Owner = Owner::MAX;
+
+/// In place of a first sector: the command is a flush, of no sectors, and a write to everybody else.
+const FLUSH: u32 = u32::MAX;
 
 /// A command that was begun.
 #[derive(Clone, Copy)]
@@ -181,20 +185,51 @@ impl<P: Ports> Ata<P> {
     ) -> Result<(), Fault> {
         let sectors = sectors.min(MOST);
         let limit = self.issue(drive, lba, sectors as usize, write)?;
-        self.traffic(drive).pending = Some(Pending {
-            drive,
-            owner,
-            write,
-            good: false,
-            patience: if write { PATIENCE } else { 0 },
-            lba,
-            sectors,
-            moved: 0,
-            offered: 0,
-            since: now,
-            limit: limit.0 / 1000,
-        });
+        let command = Pending::new(owner, drive, write, lba, sectors);
+        self.traffic(drive).pending = Some(command.timed(now, limit));
         Ok(())
+    }
+
+    /// Whether what was written until now is on the medium, as [`Disks::flush_some`]. `now`: milliseconds.
+    ///
+    /// # Errors
+    /// As [`Ata::flush`].
+    ///
+    /// [`Disks::flush_some`]: crate::block::Disks::flush_some
+    pub fn flush_some(&mut self, owner: Owner, number: u8, now: u32) -> Result<bool, DiskError> {
+        let own = |pending: Pending| {
+            pending.lba == FLUSH && (pending.owner, pending.drive) == (owner, number)
+        };
+        if !self.traffic(number).pending.is_some_and(own) {
+            if self.engaged(number, Some(owner), now) {
+                return Ok(false);
+            }
+            self.settle(number);
+            let Some((_, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
+            if drive.unflushed && drive.identity.flush && drive.lost.is_none() && !drive.hung {
+                // If it cannot be begun, the flush that waits finds out why.
+                if let Ok(limit) = self.issue_flush(number) {
+                    let command = Pending::new(owner, number, true, FLUSH, 0);
+                    self.traffic(number).pending = Some(command.timed(now, limit));
+                    return Ok(false);
+                }
+            }
+        } else if let Err(fault) = self.exchange(number, &mut Transfer::Write(&[]), 1, &mut 0, now)
+        {
+            self.traffic(number).pending = None;
+            self.lose(number, fault);
+        } else {
+            return Ok(self.traffic(number).pending.is_none());
+        }
+        self.flush(number).map(|()| true)
+    }
+
+    /// Notes that a flush failed, for the next one to tell.
+    fn lose(&mut self, number: u8, fault: Fault) {
+        let _ = self.after(number, fault);
+        if let Some((_, drive)) = self.at(number) {
+            (drive.lost, drive.unflushed) = (Some(fault), true);
+        }
     }
 
     /// Moves what the drive is ready for. `done` counts the sectors that came, or that were written and are good.
@@ -300,6 +335,7 @@ impl<P: Ports> Ata<P> {
             return;
         }
         let (limit, left, drive_number) = (Limit::ms(pending.limit), pending.left(), pending.drive);
+        let flush = pending.lba == FLUSH;
         let fault = match (pending.write, left) {
             (false, _) => {
                 channel.drop_blocks(pending.offered, left, drive.block.into(), limit).err()
@@ -319,9 +355,11 @@ impl<P: Ports> Ata<P> {
         if !pending.good {
             traffic.pending = None;
         }
-        if let Some(fault) = fault {
+        match fault {
+            Some(fault) if flush => self.lose(drive_number, fault),
             // Its owner has it repeated.
-            let _ = self.after(drive_number, fault);
+            Some(fault) => drop(self.after(drive_number, fault)),
+            None => {}
         }
     }
 
@@ -339,6 +377,26 @@ impl<P: Ports> Ata<P> {
 }
 
 impl Pending {
+    fn new(owner: Owner, drive: u8, write: bool, lba: u32, sectors: u32) -> Pending {
+        Pending {
+            drive,
+            owner,
+            write,
+            good: false,
+            patience: if write { PATIENCE } else { 0 },
+            lba,
+            sectors,
+            moved: 0,
+            offered: 0,
+            since: 0,
+            limit: 0,
+        }
+    }
+
+    fn timed(self, now: u32, limit: Limit) -> Pending {
+        Pending { since: now, limit: limit.0 / 1000, ..self }
+    }
+
     /// Sectors that are not moved yet.
     fn left(&self) -> u32 {
         self.sectors - self.moved

@@ -61,14 +61,18 @@ impl<P: Ports> Ata<P> {
     /// [`DiskError::Failed`] when something written earlier could not be brought to the medium,
     /// [`DiskError::NotReady`].
     pub fn flush(&mut self, number: u8) -> Result<(), DiskError> {
+        self.settle(number);
         let Some((_, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
-        if !drive.unflushed || !drive.identity.flush {
-            return Ok(());
+        let mut result = match drive.lost.take() {
+            Some(fault) => Err(meaning(fault, false, drive.identity.removable)),
+            None => Ok(()),
+        };
+        if !drive.unflushed || !drive.identity.flush || result == Err(DiskError::NotReady) {
+            return result;
         }
         self.free(number).map_err(|_| DiskError::NotReady)?;
         let Some((channel, drive)) = self.at(number) else { return Err(DiskError::NotReady) };
         let registers = Taskfile::plain(number & 1, command::FLUSH_CACHE);
-        let mut result = Ok(());
         for _ in 0..TRIES {
             let limit = if drive.hung { SECOND_CHANCE } else { FLUSH };
             let fault = match channel.command(&registers, limit) {
@@ -87,6 +91,16 @@ impl<P: Ports> Ata<P> {
             }
         }
         result
+    }
+
+    /// Begins a flush; how long the drive may take for it.
+    pub(super) fn issue_flush(&mut self, number: u8) -> Result<Limit, Fault> {
+        self.free(number)?;
+        let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
+        let limit = if drive.hung { SECOND_CHANCE } else { FLUSH };
+        channel.issue(&Taskfile::plain(number & 1, command::FLUSH_CACHE), limit)?;
+        drive.unflushed = false;
+        Ok(limit)
     }
 
     fn transfer(

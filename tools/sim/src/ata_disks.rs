@@ -89,6 +89,13 @@ impl Disks for AtaDisks {
         }
     }
 
+    fn flush_some(&mut self, owner: Owner, disk: DiskId) -> Result<bool, DiskError> {
+        match self.drive(disk) {
+            None => self.floppies.flush_some(owner, disk),
+            Some(drive) => self.timed(|ata, now| ata.flush_some(owner, drive, now)),
+        }
+    }
+
     fn release(&mut self, owner: Owner) {
         self.ata.release(owner);
     }

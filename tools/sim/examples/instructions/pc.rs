@@ -175,6 +175,10 @@ impl Disks for IdeDisk {
         self.0.move_some(owner, 0, lba, transfer, ahead, self.clock())
     }
 
+    fn flush_some(&mut self, owner: Owner, _: DiskId) -> Result<bool, DiskError> {
+        self.0.flush_some(owner, 0, self.clock())
+    }
+
     fn release(&mut self, owner: Owner) {
         self.0.release(owner);
     }

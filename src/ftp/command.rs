@@ -140,7 +140,12 @@ pub static TABLE: [Command; 54] = [
 
 /// The command called `verb`, in any case of letters, and its place in [`TABLE`].
 pub fn find(verb: &[u8]) -> Option<(usize, &'static Command)> {
-    TABLE.iter().enumerate().find(|(_, command)| verb.eq_ignore_ascii_case(command.verb.as_bytes()))
+    let first = verb.first()?.to_ascii_uppercase();
+    let is_it = |command: &Command| {
+        command.verb.as_bytes().first() == Some(&first)
+            && verb.eq_ignore_ascii_case(command.verb.as_bytes())
+    };
+    TABLE.iter().enumerate().find(|(_, command)| is_it(command))
 }
 
 /// A line's verb and argument. One space divides them; everything else belongs to the argument, so a

@@ -46,6 +46,10 @@ const SPARE_SOCKETS: usize = 3;
 const COMMANDS: usize = 384;
 /// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file, and whose time is up.
 const TICK: u64 = 10;
+/// Milliseconds without data after which the disks' own work is done all the time, and between its portions
+/// while data moves.
+const LULL: u64 = 20;
+const PORTION: u64 = 100;
 /// Milliseconds that transfers get when the server ends (manual, "Ending").
 const GRACE: u64 = 10_000;
 /// Milliseconds that the last replies get on their way out.
@@ -106,6 +110,9 @@ pub struct Server<'a, 'm, M: Machine> {
     time: DateTime,
     time_read: Millis,
     last_work: Millis,
+    /// When a session last had something to do at once, or data moved.
+    moved: Millis,
+    next_portion: Millis,
     next_tick: Millis,
     /// A session has something to do at once.
     sessions_busy: bool,
@@ -200,6 +207,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             time,
             time_read: now,
             last_work: now,
+            moved: now,
+            next_portion: now,
             next_tick: now,
             sessions_busy: false,
             disk_works: false,
@@ -229,12 +238,16 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         }
         let (first, house) = (self.first, self.connections.len());
         // Beside a transfer the disks' own work comes in small portions.
-        if first >= house && (tick || !busy) {
-            busy |= self.keep_house(now, tick);
+        if self.sessions_busy || activity.has_any_data() {
+            self.moved = now;
+        }
+        let works = now.since(self.moved) >= LULL || now >= self.next_portion;
+        if (tick || works) && first >= house {
+            busy |= self.keep_house(now, tick, works);
         }
         busy |= self.run_sessions(now, tick, &activity);
-        if first < house && (tick || !busy) {
-            busy |= self.keep_house(now, tick);
+        if (tick || works) && first < house {
+            busy |= self.keep_house(now, tick, works);
         }
         if tick {
             self.follow_phase(now);
@@ -368,10 +381,13 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     }
 
     /// The console, the log, and what the disks have left to do.
-    fn keep_house(&mut self, now: Millis, tick: bool) -> bool {
+    fn keep_house(&mut self, now: Millis, tick: bool, works: bool) -> bool {
         let spent = self.files.is_spent();
         let mut busy = tick && self.tend_console(now);
-        if self.files.work() {
+        if works {
+            self.next_portion = now.plus(PORTION);
+        }
+        if works && self.files.work() {
             let put_off = self.files.was_put_off();
             self.disk_works |= put_off;
             busy |= !put_off;

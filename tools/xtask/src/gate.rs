@@ -149,13 +149,6 @@ mod tests {
     }
 
     #[test]
-    fn jump_tables_before_the_first_function_are_no_instructions() {
-        let text =
-            "00008df0 <_packed_start>:\n    8df0:\t(bad)\n00008e64 <start>:\n    8e64:\tfld1\n";
-        assert_eq!(beyond_386(text).len(), 1);
-    }
-
-    #[test]
     fn what_runs_on_a_386_passes() {
         for line in ["bswap  eax", "pause", "ud2", "xchg   ax,ax", "nop", "mov    eax,cr0", "cs"] {
             assert!(is_386(line, "f"), "{line}");

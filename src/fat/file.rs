@@ -171,7 +171,9 @@ impl File {
         cache: &mut Cache<'_>,
         index: u32,
     ) -> Result<u32, FatError> {
-        if let Some(cluster) = self.cluster(volume, cache, index)? {
+        if !self.ends_before(index)
+            && let Some(cluster) = self.cluster(volume, cache, index)?
+        {
             return Ok(cluster);
         }
         let before = match index {
@@ -186,6 +188,11 @@ impl File {
         self.grow(volume, cache, before, cluster, index)?;
         (self.hint, self.run) = ((index, cluster), 0);
         Ok(cluster)
+    }
+
+    /// Whether the file is known to end before cluster number `index`: its last ones are new.
+    fn ends_before(&self, index: u32) -> bool {
+        self.fresh != 0 && self.reached == index
     }
 
     /// Hangs a free cluster behind the file's last, as its number `index`. The caller has just looked at the
@@ -209,9 +216,20 @@ impl File {
         Ok(())
     }
 
-    /// Whether the cluster behind the run follows it in the file; the run is longer by it then.
-    fn extend(&mut self, volume: &Volume, cache: &mut Cache<'_>) -> Result<bool, FatError> {
+    /// Whether the cluster behind the run follows it in the file; the run is longer then, by it and by up to
+    /// `most` clusters.
+    fn extend(
+        &mut self,
+        volume: &Volume,
+        cache: &mut Cache<'_>,
+        most: u32,
+    ) -> Result<bool, FatError> {
         let last = self.hint.1 + self.run;
+        let more = volume.run(cache, last, most)?;
+        if more > 0 {
+            self.run += more;
+            return Ok(true);
+        }
         let follows = self.next(volume, cache, last)? == Some(last + 1);
         self.run += u32::from(follows);
         Ok(follows)
@@ -225,7 +243,7 @@ impl File {
     ) -> Result<bool, FatError> {
         let last = self.hint.1 + self.run;
         if self.next(volume, cache, last)?.is_some() {
-            return self.extend(volume, cache);
+            return self.extend(volume, cache, 1);
         }
         if !volume.geometry.is_cluster(last + 1) || volume.link(cache, last + 1)? != Link::Free {
             return Ok(false);
@@ -265,8 +283,13 @@ impl File {
         let left_sectors = left.div_ceil(SECTOR);
         let wanted = (buffer.len() / SECTOR).min(left_sectors);
         let foreseen = (wanted + AHEAD).min(left_sectors);
-        while self.run_sectors(&volume.geometry, inside) < foreseen {
-            match self.extend(volume, cache) {
+        loop {
+            let missing =
+                foreseen.saturating_sub(self.run_sectors(&volume.geometry, inside)) as u32;
+            if missing == 0 {
+                break;
+            }
+            match self.extend(volume, cache, missing.div_ceil(volume.geometry.cluster_sectors)) {
                 Ok(true) => {}
                 Ok(false) | Err(FatError::Again) => break,
                 // Reading ahead must not fail for what nobody may ask for.

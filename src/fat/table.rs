@@ -73,6 +73,33 @@ impl Volume {
         Ok(self.link_of(raw))
     }
 
+    /// How many clusters lie behind `cluster` on the disk as in its chain: counted up to `most`, and no further
+    /// than a sector of the table tells. On FAT12, whose entries lie across sectors, none are counted.
+    ///
+    /// # Errors
+    /// [`FatError`].
+    pub fn run(&self, cache: &mut Cache<'_>, cluster: u32, most: u32) -> Result<u32, FatError> {
+        let (width, read): (u32, fn(&[u8]) -> u32) = match self.geometry.fat_type {
+            FatType::Fat12 => return Ok(0),
+            FatType::Fat16 => (2, entry16),
+            FatType::Fat32 => (4, entry32),
+        };
+        if !self.geometry.is_cluster(cluster) {
+            return Err(FatError::Damaged);
+        }
+        let slot = self.table_slot(cache, cluster * width)?;
+        let start = (cluster * width % SECTOR as u32) as usize;
+        let mut entries = cache.bytes(slot)[start..].chunks_exact(width as usize);
+        let mut last = cluster;
+        while last - cluster < most
+            && entries.next().is_some_and(|entry| read(entry) == last + 1)
+            && self.geometry.is_cluster(last + 1)
+        {
+            last += 1;
+        }
+        Ok(last - cluster)
+    }
+
     /// What a raw entry says.
     pub(super) fn link_of(&self, raw: u32) -> Link {
         match raw {

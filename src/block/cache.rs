@@ -245,21 +245,21 @@ impl<'a> Cache<'a> {
 
     fn fetch(&mut self, region: &Region, lba: u32, read: bool) -> Result<Slot, CacheError> {
         let class = region.class as usize;
-        let width = u32::from(self.shares[class].sectors);
-        let inside = lba.wrapping_sub(region.start);
-        if inside >= region.sectors {
-            return Err(CacheError::Disk(DiskError::OutOfRange));
-        }
         // A chain's entries mostly lie in one sector, and are asked for one after the other.
         let last = self.shares[class].last;
         let recent = &self.lines[usize::from(last)];
         let sector = lba.wrapping_sub(recent.base);
         if recent.disk == region.disk
             && recent.stamp == self.clock
-            && sector < width
+            && sector < 8
             && recent.valid >> sector & 1 != 0
         {
             return Ok(self.shares[class].slot(last, sector as u8));
+        }
+        let width = u32::from(self.shares[class].sectors);
+        let inside = lba.wrapping_sub(region.start);
+        if inside >= region.sectors {
+            return Err(CacheError::Disk(DiskError::OutOfRange));
         }
         let base = lba - inside % width;
         let line = match self.find(class, region.disk, base) {

@@ -110,7 +110,17 @@ impl Drives<'_> {
             open.file.set_owner(place as u8);
         }
         self.cache.release(place as u8);
+        self.count_writers(done.number);
         Ok(FileHandle(handle))
+    }
+
+    /// Tells a volume how many files are written there.
+    fn count_writers(&mut self, number: Number) {
+        let open = self.files.iter().filter_map(|place| place.item.as_ref());
+        let writers = open.filter(|open| open.number == number && open.flags.write).count();
+        if let Some(volume) = &mut self.slots[usize::from(number)].volume {
+            volume.set_writers(writers);
+        }
     }
 
     /// Whether a file that is open forbids opening this one, or, with `alone`, doing anything to it.
@@ -174,13 +184,10 @@ impl Drives<'_> {
             return Err(FsError::BadFlags);
         }
         self.writable(number)?;
-        let open = self.files.iter().filter_map(|place| place.item.as_ref());
-        let writers = open.filter(|open| open.number == number && open.flags.write).count();
         let (place, _) = split(file.0);
         let Some(open) = &mut self.files[place].item else { return Err(FsError::BadHandle) };
         let slot = &mut self.slots[usize::from(number)];
         let volume = slot.volume.as_mut().ok_or(FsError::DiskChanged)?;
-        volume.set_writers(writers);
         let before = (open.file.position(), volume.search_position());
         let result = open.file.write(volume, &mut self.cache, offset, data);
         self.progress |= (open.file.position(), volume.search_position()) != before;
@@ -214,6 +221,7 @@ impl Drives<'_> {
             if let Some(chain) = left.filter(|_| !open.lost) {
                 self.discard(number, chain);
             }
+            self.count_writers(number);
         }
         result
     }

@@ -4,7 +4,7 @@ use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, S
 use ftpsrv::hw::ata::{Ata, Owner, Trace, owners};
 use ftpsrv::hw::ports::Ports;
 use sim::chips::bus::{Device, PortBus};
-use sim::chips::ide::{Absent, IdeChannel, Kind, Model};
+use sim::chips::ide::{Absent, IdeChannel, Kind, Model, pattern, patterns};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -24,18 +24,6 @@ fn with_drive(drive: Model) -> (Ata<PortBus>, Shared, PortBus) {
         channel.borrow_mut().drive(0).medium.set_sector(lba, &pattern(lba, 7));
     }
     (Ata::find(bus.clone()), channel, bus)
-}
-
-fn pattern(lba: u32, version: u32) -> [u8; SECTOR] {
-    let mut state = lba.wrapping_mul(0x9E37_79B9) ^ version;
-    std::array::from_fn(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    })
-}
-
-fn patterns(lba: u32, count: u32, version: u32) -> Vec<u8> {
-    (lba..lba + count).flat_map(|lba| pattern(lba, version)).collect()
 }
 
 fn read(ata: &mut Ata<PortBus>, lba: u32, count: u32) -> Result<Vec<u8>, DiskError> {

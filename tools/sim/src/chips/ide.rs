@@ -7,6 +7,8 @@ mod drive;
 
 pub use drive::{Faults, IdeDrive, Kind, Model};
 
+use ftpsrv::block::SECTOR;
+
 use super::bus::Device;
 
 const DATA: u16 = 0;
@@ -215,4 +217,18 @@ impl Device for IdeChannel {
         }
         self.after();
     }
+}
+
+/// What a test writes to a sector, told apart by `version`.
+pub fn pattern(lba: u32, version: u32) -> [u8; SECTOR] {
+    let mut state = lba.wrapping_mul(0x9E37_79B9) ^ version;
+    std::array::from_fn(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+}
+
+/// The same for `count` sectors.
+pub fn patterns(lba: u32, count: u32, version: u32) -> Vec<u8> {
+    (lba..lba + count).flat_map(|lba| pattern(lba, version)).collect()
 }

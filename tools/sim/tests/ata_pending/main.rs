@@ -1,13 +1,16 @@
 //! Transfers that the ATA driver does not wait for, against models of drives: who comes between, who goes
 //! away, and what goes wrong meanwhile.
 
+mod faults;
+mod flush;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use ftpsrv::block::{DiskError, Lba, SECTOR, Transfer};
 use ftpsrv::hw::ata::Ata;
 use sim::chips::bus::PortBus;
-use sim::chips::ide::{IdeChannel, IdeDrive, Kind, Model};
+use sim::chips::ide::{IdeChannel, IdeDrive, Kind, Model, pattern, patterns};
 use sim::network::Random;
 
 const FOREVER: u32 = u32::MAX;
@@ -24,18 +27,6 @@ struct Pc {
     ata: Ata<PortBus>,
     channel: Rc<RefCell<IdeChannel>>,
     bus: PortBus,
-}
-
-fn pattern(lba: u32, version: u32) -> [u8; SECTOR] {
-    let mut state = lba.wrapping_mul(0x9E37_79B9) ^ version;
-    std::array::from_fn(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    })
-}
-
-fn patterns(lba: u32, count: u32, version: u32) -> Vec<u8> {
-    (lba..lba + count).flat_map(|lba| pattern(lba, version)).collect()
 }
 
 fn slow(model: Model) -> Model {
@@ -307,171 +298,6 @@ fn an_owner_who_never_comes_again_is_not_waited_for_long() {
 }
 
 #[test]
-fn a_sector_that_reads_or_writes_at_the_third_try_costs_nothing_but_time() {
-    for (offers_bad_block, late) in [(false, false), (true, false), (false, true)] {
-        // An error behind the data of its block is no drive's by the standard; those of a whole command in one
-        // block are trusted after its end all the same.
-        for model in kinds().into_iter().take(if late { 1 } else { 4 }) {
-            let mut pc = Pc::new(&[model]);
-            pc.drive(|drive| {
-                drive.faults.offers_bad_block = offers_bad_block;
-                drive.faults.late = late;
-                for (bad, times) in [(15, 2), (16, 3), (31, 1), (40, 2), (63, 3)] {
-                    drive.faults.unreadable.insert(bad, times);
-                    drive.faults.unwritable.insert(200 + bad, times);
-                }
-            });
-            let mut bytes = Vec::new();
-            while bytes.len() < 80 * SECTOR {
-                let at = (bytes.len() / SECTOR) as u32;
-                bytes.extend(pc.read_some(1, at, MOST.min(80 - at), 80 - at).unwrap());
-                pc.bus.elapse(200);
-            }
-            assert!(bytes == patterns(0, 80, 7));
-            let new = patterns(200, 80, 9);
-            pc.store(1, 200, &new).unwrap();
-            assert!(pc.read(200, 80).unwrap() == new);
-            pc.clean();
-        }
-    }
-}
-
-#[test]
-fn a_bad_sector_is_told_where_it_is() {
-    for model in kinds() {
-        let mut pc = Pc::new(&[model]);
-        pc.drive(|drive| {
-            drive.faults.unreadable.insert(21, FOREVER);
-            drive.faults.unwritable.insert(321, FOREVER);
-        });
-        let mut bytes = Vec::new();
-        let error = loop {
-            match pc.read_some(1, (bytes.len() / SECTOR) as u32, 8, 30) {
-                Ok(came) => bytes.extend(came),
-                Err(error) => break error,
-            }
-            pc.bus.elapse(200);
-        };
-        assert_eq!(error, DiskError::Failed { code: 0x40 });
-        assert!(
-            bytes.len() >= 8 * SECTOR && bytes == patterns(0, (bytes.len() / SECTOR) as u32, 7)
-        );
-        assert!(pc.fetch(2, 22, 30).unwrap() == patterns(22, 30, 7));
-        let lost = pc.store(1, 310, &patterns(310, 32, 3));
-        assert_eq!(lost, Err(DiskError::Failed { code: 0x10 }));
-        pc.store(1, 322, &patterns(322, 32, 3)).unwrap();
-        pc.clean();
-    }
-}
-
-/// Only a part of a command is handed out when the drive tells that one of its blocks was bad: nobody knows
-/// which.
-#[test]
-fn an_error_behind_data_that_are_gone_is_told() {
-    let mut pc = Pc::new(&[Model::modern(100_000)]);
-    pc.drive(|drive| {
-        drive.faults.late = true;
-        drive.faults.unreadable.insert(37, 1);
-    });
-    pc.read_some(1, 16, 16, 16).unwrap();
-    pc.bus.elapse(1000);
-    assert!(pc.read_some(1, 16, 16, 16).unwrap() == patterns(16, 16, 7));
-    pc.bus.elapse(1000);
-    assert_eq!(pc.read_some(1, 32, 4, 12).unwrap().len(), 4 * SECTOR);
-    assert_eq!(pc.read_some(1, 36, 12, 0), Err(DiskError::Failed { code: 0x40 }));
-    assert!(pc.fetch(1, 32, 16).unwrap() == patterns(32, 16, 7));
-    pc.clean();
-}
-
-#[test]
-fn a_drive_that_hangs_is_reset_after_its_time_and_asked_again() {
-    for model in kinds() {
-        for write in [false, true] {
-            let mut pc = Pc::new(std::slice::from_ref(&model));
-            pc.drive(|drive| drive.faults.hanging = 1);
-            let (start, new) = (pc.now(), patterns(50, 16, 5));
-            let mut longest = 0;
-            let done = loop {
-                let before = pc.now();
-                let done = match write {
-                    true => pc.write_some(1, 50, &new).unwrap() > 0,
-                    false => !pc.read_some(1, 50, 16, 0).unwrap().is_empty(),
-                };
-                if done {
-                    break pc.now() - start;
-                }
-                longest = longest.max(pc.now() - before);
-                pc.bus.elapse(10_000);
-            };
-            assert!((10_000..11_000).contains(&done) && longest <= 1, "{done} {longest} ms");
-            assert_eq!(pc.channel.borrow().resets, 1);
-            let expected = if write { new } else { patterns(50, 16, 7) };
-            assert!(pc.read(50, 16).unwrap() == expected);
-            pc.clean();
-        }
-    }
-}
-
-#[test]
-fn others_need_not_wait_longer_for_a_drive_that_hangs() {
-    let mut pc = Pc::new(&[Model::modern(100_000), Model::modern(100_000)]);
-    pc.drive(|drive| drive.faults.hanging = 1);
-    assert!(pc.read_some(1, 50, 16, 0).unwrap().is_empty());
-    let start = pc.now();
-    let engaged = |pc: &mut Pc| {
-        let now = pc.now();
-        pc.ata.engaged(1, None, now)
-    };
-    while engaged(&mut pc) {
-        pc.bus.elapse(10_000);
-    }
-    let mut sector = [0; SECTOR];
-    pc.ata.read(1, Lba(9), &mut sector).unwrap();
-    assert!(sector == pattern(9, 8) && pc.now() - start < 11_000, "{} ms", pc.now() - start);
-    assert!(pc.fetch(1, 50, 16).unwrap() == patterns(50, 16, 7));
-    pc.clean();
-}
-
-#[test]
-fn a_dead_drive_is_given_up() {
-    let mut pc = Pc::new(&[Model::modern(100_000)]);
-    assert!(pc.read_some(1, 50, 16, 0).unwrap().is_empty());
-    pc.drive(|drive| drive.faults.dead = true);
-    let start = pc.now();
-    let error = loop {
-        match pc.read_some(1, 50, 16, 0) {
-            Ok(came) => assert!(came.is_empty()),
-            Err(error) => break error,
-        }
-        pc.bus.elapse(10_000);
-    };
-    assert_eq!(error, DiskError::NotReady);
-    assert!(pc.now() - start < 16_000);
-    let start = pc.now();
-    assert_eq!(pc.read_some(1, 50, 16, 0), Err(DiskError::NotReady));
-    assert!(pc.now() - start < 400, "{} ms", pc.now() - start);
-    pc.drive(|drive| drive.faults.dead = false);
-    pc.bus.elapse(100_000);
-    assert!(pc.fetch(1, 50, 16).unwrap() == patterns(50, 16, 7), "it came back");
-}
-
-/// The disks' clock is set back at midnight.
-#[test]
-fn midnight_is_no_time_out_and_does_not_end_them() {
-    let mut pc = Pc::new(&[Model::modern(100_000)]);
-    pc.drive(|drive| drive.faults.hanging = 1);
-    let mut buffer = [0; SECTOR];
-    let mut ask =
-        |pc: &mut Pc, now| pc.ata.move_some(1, 0, Lba(5), Transfer::Read(&mut buffer), 0, now);
-    assert_eq!(ask(&mut pc, 86_399_000), Ok(0));
-    assert_eq!(ask(&mut pc, 86_399_990), Ok(0));
-    for second in 0..10 {
-        assert_eq!(ask(&mut pc, second * 1000), Ok(0), "{second}");
-    }
-    assert_eq!(ask(&mut pc, 10_500), Ok(SECTOR));
-}
-
-#[test]
 fn both_drives_of_a_channel_share_it() {
     let mut pc =
         Pc::new(&[slow(Model::modern(100_000)), slow(Model::new(Kind::Chs, (615, 4, 17)))]);
@@ -519,104 +345,6 @@ fn what_is_not_on_the_drive_is_not_begun() {
     let absent = pc.ata.move_some(1, 3, Lba(0), Transfer::Write(&[0; SECTOR]), 0, 0);
     assert_eq!(absent, Err(DiskError::NotReady));
     assert_eq!(pc.commands(), []);
-}
-
-#[test]
-fn a_flush_is_done_when_the_drive_has_said_so() {
-    let mut pc = Pc::new(&[slow(Model::modern(100_000))]);
-    let flush = |pc: &mut Pc, owner| {
-        let now = pc.now();
-        pc.ata.flush_some(owner, 0, now)
-    };
-    pc.ata.write(0, Lba(40), &patterns(40, 20, 9)).unwrap();
-    assert_eq!(flush(&mut pc, 1), Ok(false));
-    assert!(pc.engaged());
-    assert_eq!(
-        flush(&mut pc, 2),
-        Ok(false),
-        "that of another is for his data too, once it is done"
-    );
-    assert!(
-        pc.drive(|drive| drive.medium.sector(40)) == pattern(40, 7),
-        "the model's cache is real"
-    );
-    pc.bus.elapse(WORK_US);
-    assert_eq!(flush(&mut pc, 2), Ok(false), "the first is to hear of it first");
-    // What is written meanwhile is not what it was for.
-    pc.ata.write(0, Lba(60), &patterns(60, 1, 9)).unwrap();
-    assert_eq!(flush(&mut pc, 1), Ok(true));
-    pc.drive(|drive| drive.cut_power());
-    assert!(pc.read(40, 21).unwrap() == [patterns(40, 20, 9), patterns(60, 1, 7)].concat());
-    assert_eq!(flush(&mut pc, 2), Ok(false));
-    pc.bus.elapse(WORK_US);
-    assert_eq!(flush(&mut pc, 2), Ok(true));
-    assert_eq!(flush(&mut pc, 2), Ok(true), "nothing was written since");
-    assert_eq!(pc.commands().iter().filter(|&&code| code == 0xE7).count(), 2);
-    // One that nobody asks for any more is not another's.
-    pc.ata.write(0, Lba(40), &patterns(40, 1, 10)).unwrap();
-    assert_eq!(flush(&mut pc, 1), Ok(false));
-    pc.ata.release(1);
-    pc.bus.elapse(WORK_US);
-    pc.ata.write(0, Lba(41), &patterns(41, 1, 10)).unwrap();
-    assert_eq!(flush(&mut pc, 1), Ok(false));
-    pc.bus.elapse(WORK_US);
-    assert_eq!(flush(&mut pc, 1), Ok(true));
-    assert!(pc.drive(|drive| drive.medium.sector(41)) == pattern(41, 10));
-    pc.clean();
-}
-
-/// Whoever flushes next is told, also when whoever began is gone, and the rest is saved.
-#[test]
-fn what_is_lost_in_a_flush_is_told_once() {
-    for (settled, gone) in [(false, false), (true, false), (true, true), (false, true)] {
-        let mut pc = Pc::new(&[Model::modern(100_000)]);
-        let flush = |pc: &mut Pc, owner| {
-            let now = pc.now();
-            pc.ata.flush_some(owner, 0, now)
-        };
-        pc.ata.write(0, Lba(40), &patterns(40, 20, 9)).unwrap();
-        pc.drive(|drive| drive.faults.lost_in_flush = Some(45));
-        assert_eq!(flush(&mut pc, 1), Ok(false));
-        pc.bus.elapse(1000);
-        if gone {
-            pc.ata.release(1);
-        }
-        if settled {
-            pc.read(0, 1).unwrap();
-        }
-        let owner = if gone { 2 } else { 1 };
-        assert_eq!(
-            flush(&mut pc, owner),
-            Err(DiskError::Failed { code: 0x40 }),
-            "{settled} {gone}"
-        );
-        assert_eq!(flush(&mut pc, owner), Ok(true));
-        pc.drive(|drive| drive.cut_power());
-        assert!(pc.read(46, 14).unwrap() == patterns(46, 14, 9));
-        pc.clean();
-    }
-}
-
-#[test]
-fn a_drive_that_never_ends_a_flush_is_given_up_in_time() {
-    let mut pc = Pc::new(&[Model::modern(100_000)]);
-    pc.ata.write(0, Lba(40), &patterns(40, 20, 9)).unwrap();
-    let start = pc.now();
-    let error = loop {
-        let now = pc.now();
-        match pc.ata.flush_some(1, 0, now) {
-            Ok(done) => assert!(!done),
-            Err(error) => break error,
-        }
-        pc.drive(|drive| drive.faults.dead = true);
-        pc.bus.elapse(10_000);
-    };
-    assert_eq!(error, DiskError::NotReady);
-    assert!((30_000..36_000).contains(&(pc.now() - start)), "{} ms", pc.now() - start);
-    pc.drive(|drive| drive.faults.dead = false);
-    pc.bus.elapse(100_000);
-    pc.ata.flush(0).unwrap();
-    assert!(pc.drive(|drive| drive.medium.sector(59)) == pattern(59, 9));
 }
 
 /// What an owner is about.

@@ -1,9 +1,10 @@
 //! The sockets of the control port: who may have one, when one is usable again, and a session's view.
 //!
 //! May call `packet`. smoltcp has no backlog: a listening socket becomes the connection. So there are
-//! more sockets than clients, and [`ControlPool::admits`] decides on each SYN before smoltcp sees it:
-//! one that finds no listener is dropped, not reset, and the client's TCP tries again. What always
-//! holds: a socket is listening, or its slot says what it is busy with and for how long at most.
+//! more sockets than clients, and [`ControlPool::route`] decides on each SYN before smoltcp sees it:
+//! one that finds no listener is dropped, not reset, and the client's TCP tries again. Each socket is a
+//! smoltcp socket set of its own: smoltcp would ask all of a set for every packet. What always holds: a
+//! socket is listening, or its slot says what it is busy with and for how long at most.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -41,6 +42,14 @@ pub(super) fn v4(endpoint: IpEndpoint) -> SocketAddrV4 {
     SocketAddrV4::new(address, endpoint.port)
 }
 
+/// A slot's bit.
+pub(super) fn bit(index: usize) -> u16 {
+    1 << index.min(OTHERS)
+}
+
+/// The index of all that is no slot's: the DHCP client, and segments of no connection.
+pub(super) const OTHERS: usize = 15;
+
 /// Drops a connection without a word. The socket's place is `handle` again.
 pub(super) fn forget(set: &mut SocketSet<'_>, handle: &mut SocketHandle) {
     let socket = set.get_mut::<Socket>(*handle);
@@ -70,11 +79,62 @@ enum Life {
     Closing(Millis),
 }
 
-struct Slot {
+struct Slot<'a> {
+    set: SocketSet<'a>,
     handle: SocketHandle,
     life: Life,
+    /// Who sent the SYN that the socket got last.
     peer: SocketAddrV4,
     local: SocketAddrV4,
+}
+
+impl<'a> Slot<'a> {
+    fn socket(&self) -> &Socket<'a> {
+        self.set.get(self.handle)
+    }
+
+    fn socket_mut(&mut self) -> &mut Socket<'a> {
+        self.set.get_mut(self.handle)
+    }
+
+    /// Follows what the last packets and the clock did.
+    fn settle(&mut self, port: u16, now: Millis) {
+        let over = match (self.life, self.socket().state()) {
+            (Life::HalfOpen(since), State::SynReceived) => now.since(since) >= HALF_OPEN,
+            (Life::Closing(until), _) => now >= until,
+            _ => false,
+        };
+        if over {
+            forget(&mut self.set, &mut self.handle);
+        }
+        let life = self.life;
+        let socket = self.socket_mut();
+        if socket.send_queue() == 0 {
+            // Whoever acknowledges everything is there.
+            socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
+        }
+        let life = match (life, socket.state()) {
+            (Life::Owned, _) => Life::Owned,
+            (Life::Listening | Life::HalfOpen(_), State::Established | State::CloseWait) => {
+                self.local = self.socket().local_endpoint().map_or(NOBODY, v4);
+                Life::Waiting
+            }
+            (Life::Listening, State::SynReceived) => Life::HalfOpen(now),
+            // An RST that is still to be sent.
+            (Life::Closing(until), State::Closed) if socket.remote_endpoint().is_some() => {
+                Life::Closing(until)
+            }
+            (_, State::Listen | State::Closed | State::TimeWait) => {
+                if !socket.is_open() {
+                    // Refused for port 0 alone.
+                    let _ = socket.listen(port);
+                }
+                Life::Listening
+            }
+            (life, _) => life,
+        };
+        self.life = life;
+    }
 }
 
 const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
@@ -82,7 +142,9 @@ const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 /// What a SYN finds.
 #[derive(Default)]
 struct Survey {
-    listening: bool,
+    /// The socket that has it already: the client's TCP repeats it.
+    known: Option<usize>,
+    listening: Option<usize>,
     /// Sockets that its address has.
     same_address: usize,
     /// The socket of the same client's last connection, which is over for him.
@@ -93,30 +155,32 @@ struct Survey {
 
 /// All sockets of the control port, and with them the DHCP client's.
 pub(super) struct ControlPool<'a> {
-    pub(super) set: SocketSet<'a>,
-    slots: &'a mut [Slot],
+    slots: &'a mut [Slot<'a>],
+    /// The DHCP client's. Whatever else is shown to it is nobody's.
+    pub(super) others: SocketSet<'a>,
     pub(super) port: u16,
     per_address: usize,
     /// SYNs that found no socket in the second that began then.
     turned_away: (Millis, u32),
-    /// Whether something happened that the next turn must look at.
-    pub(super) dirty: bool,
+    /// Whose bit is set: something happened that the next turn must look at.
+    pub(super) dirty: u16,
 }
 
 impl<'a> ControlPool<'a> {
-    /// `count` sockets on `port`, with buffers of `receive` and `send` bytes; `others` more places in the
-    /// set.
+    /// `count` sockets on `port`, with buffers of `receive` and `send` bytes.
     pub(super) fn new<M: Memory<'a>>(
         port: u16,
         count: usize,
         (receive, send): (usize, usize),
         per_address: usize,
-        others: usize,
         memory: &mut M,
     ) -> Result<ControlPool<'a>, OutOfMemory> {
-        let storage = memory.slots("control sockets", count + others, |_| Default::default())?;
-        let mut set = SocketSet::new(storage);
+        let storage = memory.slots("control sockets", count + 1, |_| Default::default())?;
+        let mut storage = storage.chunks_mut(1);
+        let mut place = || SocketSet::new(storage.next().unwrap_or_default());
+        let others = place();
         let slots = memory.slots("control sockets", count, |_| Slot {
+            set: place(),
             handle: SocketHandle::default(),
             life: Life::Listening,
             peer: NOBODY,
@@ -131,45 +195,77 @@ impl<'a> ControlPool<'a> {
             socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
             // Refused for port 0 alone.
             let _ = socket.listen(port);
-            slot.handle = set.add(socket);
+            slot.handle = slot.set.add(socket);
         }
-        Ok(ControlPool { set, slots, port, per_address, turned_away: (Millis(0), 0), dirty: true })
+        Ok(ControlPool { slots, others, port, per_address, turned_away: (Millis(0), 0), dirty: 0 })
     }
 
-    /// Whether smoltcp may have `segment`, which is for our port. Makes room for a SYN where it can.
-    pub(super) fn admits(&mut self, segment: &Segment, now: Millis) -> bool {
-        if !segment.opens() {
-            return true;
-        }
-        let patience = self.patience(now);
+    /// Makes all be looked at.
+    pub(super) fn look_at_all(&mut self) {
+        self.dirty = (bit(self.slots.len()) - 1) | bit(OTHERS);
+    }
+
+    /// The sockets of an index: a slot's, or [`OTHERS`].
+    pub(super) fn set(&mut self, index: usize) -> &mut SocketSet<'a> {
+        self.slots.get_mut(index).map_or(&mut self.others, |slot| &mut slot.set)
+    }
+
+    /// Whose `segment` is, which is for our port; `None`: it is not to be answered. Makes room for a SYN where
+    /// it can.
+    pub(super) fn route(&mut self, segment: &Segment, now: Millis) -> Option<usize> {
         let from = SocketAddrV4::new(segment.source, segment.source_port);
-        let Some(survey) = self.survey(from, now, patience) else { return true };
-        if survey.same_address >= self.per_address {
-            return false;
+        let index = if segment.opens() {
+            self.admit(from, now)?
+        } else {
+            let is_his =
+                |slot: &Slot<'_>| slot.peer == from && slot.socket().remote_endpoint().is_some();
+            self.slots.iter().position(is_his).unwrap_or(OTHERS)
+        };
+        self.dirty |= bit(index);
+        Some(index)
+    }
+
+    /// The socket that is to have a SYN; `None`: none may.
+    fn admit(&mut self, from: SocketAddrV4, now: Millis) -> Option<usize> {
+        let patience = self.patience(now);
+        let survey = self.survey(from, now, patience);
+        if survey.known.is_some() {
+            return survey.known;
         }
-        if survey.listening && survey.again.is_none() {
-            return true;
+        if survey.same_address >= self.per_address {
+            return None;
         }
         let freed = survey.again.or(survey.gives_way.map(|(_, index)| index));
-        if let Some(slot) = freed.and_then(|index| self.slots.get_mut(index)) {
-            forget(&mut self.set, &mut slot.handle);
-            slot.life = Life::Listening;
-            return self.set.get_mut::<Socket>(slot.handle).listen(self.port).is_ok();
-        }
-        self.turned_away.1 += 1;
-        false
+        let index = match survey.listening {
+            Some(index) if survey.again.is_none() => index,
+            _ => {
+                let Some(index) = freed else {
+                    self.turned_away.1 += 1;
+                    return None;
+                };
+                let slot = self.slots.get_mut(index)?;
+                forget(&mut slot.set, &mut slot.handle);
+                slot.life = Life::Listening;
+                slot.set.get_mut::<Socket>(slot.handle).listen(self.port).ok()?;
+                index
+            }
+        };
+        self.slots.get_mut(index)?.peer = from;
+        Some(index)
     }
 
-    /// Looks at all sockets for a SYN `from` a client; `None` when it is of a connection that we have.
-    fn survey(&self, from: SocketAddrV4, now: Millis, patience: u64) -> Option<Survey> {
+    /// Looks at all sockets for a SYN `from` a client.
+    fn survey(&self, from: SocketAddrV4, now: Millis, patience: u64) -> Survey {
         let mut survey = Survey::default();
         for (index, slot) in self.slots.iter().enumerate() {
-            let socket = self.set.get::<Socket>(slot.handle);
-            survey.listening |= socket.is_listening();
+            let socket = slot.socket();
+            if survey.listening.is_none() && socket.is_listening() {
+                survey.listening = Some(index);
+            }
             let Some(remote) = socket.remote_endpoint().map(v4) else { continue };
             let closed = matches!(slot.life, Life::Closing(_)) && done(socket);
             match (remote == from, closed) {
-                (true, false) => return None,
+                (true, false) => survey.known = Some(index),
                 (true, true) => survey.again = Some(index),
                 (false, _) => {}
             }
@@ -186,7 +282,7 @@ impl<'a> ControlPool<'a> {
                 survey.gives_way = Some((since, index));
             }
         }
-        Some(survey)
+        survey
     }
 
     /// Milliseconds that a half-open connection is left alone.
@@ -200,40 +296,11 @@ impl<'a> ControlPool<'a> {
         if flood { GIVES_WAY_IN_FLOOD } else { GIVES_WAY }
     }
 
-    /// Follows what the last packets and the clock did to each socket.
+    /// Follows what the last packets and the clock did to the sockets that are to be looked at.
     pub(super) fn settle(&mut self, now: Millis) {
-        for slot in self.slots.iter_mut() {
-            let socket = self.set.get_mut::<Socket>(slot.handle);
-            let over = match (slot.life, socket.state()) {
-                (Life::HalfOpen(since), State::SynReceived) => now.since(since) >= HALF_OPEN,
-                (Life::Closing(until), _) => now >= until,
-                _ => false,
-            };
-            if over {
-                forget(&mut self.set, &mut slot.handle);
-            }
-            let socket = self.set.get_mut::<Socket>(slot.handle);
-            if socket.send_queue() == 0 {
-                // Whoever acknowledges everything is there.
-                socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
-            }
-            slot.life = match (slot.life, socket.state()) {
-                (Life::Owned, _) => Life::Owned,
-                (Life::Listening | Life::HalfOpen(_), State::Established | State::CloseWait) => {
-                    slot.peer = socket.remote_endpoint().map_or(NOBODY, v4);
-                    slot.local = socket.local_endpoint().map_or(NOBODY, v4);
-                    Life::Waiting
-                }
-                (Life::Listening, State::SynReceived) => Life::HalfOpen(now),
-                // An RST that is still to be sent.
-                (Life::Closing(until), State::Closed) if socket.remote_endpoint().is_some() => {
-                    Life::Closing(until)
-                }
-                (_, State::Listen | State::Closed | State::TimeWait) => Life::Listening,
-                (life, _) => life,
-            };
-            if slot.life == Life::Listening && !socket.is_open() {
-                let _ = socket.listen(self.port);
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if self.dirty & bit(index) != 0 {
+                slot.settle(self.port, now);
             }
         }
     }
@@ -248,20 +315,21 @@ impl<'a> ControlPool<'a> {
     /// Ends a session's hold on its slot.
     pub(super) fn release(&mut self, index: usize, now: Millis) {
         if let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.life == Life::Owned) {
-            self.set.get_mut::<Socket>(slot.handle).close();
+            slot.socket_mut().close();
             slot.life = Life::Closing(now.plus(LINGER));
-            self.dirty = true;
+            self.dirty |= bit(index);
         }
     }
 
     /// The connection in a slot that [`ControlPool::accept`] gave out.
     pub(super) fn port(&mut self, index: usize) -> Option<ControlPort<'_, 'a>> {
-        let slot = self.slots.get(index).filter(|slot| slot.life == Life::Owned)?;
+        let slot = self.slots.get_mut(index).filter(|slot| slot.life == Life::Owned)?;
         Some(ControlPort {
-            socket: self.set.get_mut(slot.handle),
             peer: slot.peer,
             local: slot.local,
+            socket: slot.set.get_mut(slot.handle),
             dirty: &mut self.dirty,
+            bit: bit(index),
         })
     }
 }
@@ -276,7 +344,8 @@ pub struct ControlPort<'p, 'a> {
     socket: &'p mut Socket<'a>,
     peer: SocketAddrV4,
     local: SocketAddrV4,
-    dirty: &'p mut bool,
+    dirty: &'p mut u16,
+    bit: u16,
 }
 
 impl ControlPort<'_, '_> {
@@ -293,7 +362,9 @@ impl ControlPort<'_, '_> {
     /// Shows the bytes received, as one piece (which may be less than all), to `take`, which returns how
     /// many it consumed. Not called when there are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
-        *self.dirty |= take_from(self.socket, take);
+        if take_from(self.socket, take) {
+            *self.dirty |= self.bit;
+        }
     }
 
     /// Bytes that [`ControlPort::send`] would take now.
@@ -303,7 +374,7 @@ impl ControlPort<'_, '_> {
 
     /// Queues as much of `data` as there is room for and returns how much that was.
     pub fn send(&mut self, data: &[u8]) -> usize {
-        *self.dirty = true;
+        *self.dirty |= self.bit;
         self.socket.send_slice(data).unwrap_or(0)
     }
 
@@ -329,13 +400,13 @@ impl ControlPort<'_, '_> {
 
     /// Sends what is queued, then FIN.
     pub fn close(&mut self) {
-        *self.dirty = true;
+        *self.dirty |= self.bit;
         self.socket.close();
     }
 
     /// Sends RST.
     pub fn abort(&mut self) {
-        *self.dirty = true;
+        *self.dirty |= self.bit;
         self.socket.abort();
     }
 }

@@ -14,6 +14,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 
+use super::control::bit;
 use super::packet::Segment;
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::Millis;
@@ -37,11 +38,6 @@ fn fitting((receive, send): (usize, usize), room: usize) -> (usize, usize) {
     let send = ((room / 3) & !1023).clamp(LEAST.min(send), send);
     let receive = (room.saturating_sub(send) & !1023).clamp(LEAST.min(receive), receive);
     (receive, send)
-}
-
-/// A slot's bit among the news.
-fn bit(index: usize) -> u16 {
-    1 << index.min(15)
 }
 
 /// The first slot of `slots` from `first` on, around the end.

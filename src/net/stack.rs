@@ -12,7 +12,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DhcpOption, EthernetAddress, HardwareAddress};
 
 use super::address::{self, Address, AddressPlan, Event};
-use super::control::{ControlPool, ControlPort};
+use super::control::{self, ControlPool, ControlPort};
 use super::data::{DataPool, DataPort, Route};
 use super::device::NicDevice;
 use super::flow::{Flow, Step};
@@ -32,7 +32,7 @@ const SLOW_TICK: u64 = 50;
 /// Milliseconds that pass for connections between two turns at most. A disk command may keep the server
 /// away from the wire for longer, which is no silence of its clients.
 const LONGEST_TURN: u64 = 1_000;
-/// Rounds of egress on the control sockets in one turn: a reply is rarely more than one packet.
+/// Rounds of egress on a control socket in one turn: a reply is rarely more than one packet.
 const CONTROL_ROUNDS: usize = 4;
 /// Milliseconds between reports of an address conflict, which an attacker could make by the thousand.
 const CONFLICTS: u64 = 60_000;
@@ -146,6 +146,13 @@ pub struct Stack<'a> {
     flow: Flow,
 }
 
+/// Whose sockets a frame is for: those of an index among the control connections', or the data sockets'.
+#[derive(Clone, Copy)]
+enum Whose {
+    Control(usize),
+    Data(usize),
+}
+
 /// What is held for the data socket of this index.
 #[derive(Clone, Copy)]
 struct Held {
@@ -184,7 +191,6 @@ impl<'a> Stack<'a> {
             plan.control_sockets,
             plan.control_buffers,
             plan.per_address,
-            1,
             memory,
         )?;
         let data = DataPool::new(
@@ -199,7 +205,7 @@ impl<'a> Stack<'a> {
         let interface = Interface::new(config, &mut device, instant(now));
         let dhcp = match plan.address {
             AddressPlan::Dhcp { hostname } if class == Class::Ethernet => {
-                Some(control.set.add(dhcp_client(hostname, memory)?))
+                Some(control.others.add(dhcp_client(hostname, memory)?))
             }
             _ => None,
         };
@@ -254,15 +260,15 @@ impl<'a> Stack<'a> {
         }
         if now >= self.next_slow_tick {
             self.next_slow_tick = now.plus(SLOW_TICK);
-            self.control.dirty = true;
+            self.control.look_at_all();
         }
         for _ in 0..rounds.max(1) {
             let received = self.take_in();
-            if self.control.dirty {
+            if self.control.dirty != 0 {
                 activity.control |= received > 0;
                 self.follow_lease();
                 self.control.settle(now);
-                self.control.dirty = !self.send_control();
+                self.send_replies();
             }
             self.send_data(tick);
             let sent = self.device.take_sent();
@@ -340,15 +346,18 @@ impl<'a> Stack<'a> {
             }
             Packet::Ping => {
                 bump(&mut self.counters.pings);
-                self.hand_over(None);
+                self.hand_over(Whose::Control(control::OTHERS));
             }
-            Packet::Arp | Packet::Dhcp => self.hand_over(None),
+            Packet::Arp | Packet::Dhcp => {
+                // A neighbour who answers may be one that a connection waits for.
+                self.control.look_at_all();
+                self.hand_over(Whose::Control(control::OTHERS));
+            }
             Packet::Tcp(segment) if segment.port == self.control.port => {
                 bump(&mut self.counters.segments_in);
-                if self.control.admits(&segment, self.now) {
-                    self.hand_over(None);
-                } else {
-                    bump(&mut self.counters.refused);
+                match self.control.route(&segment, self.now) {
+                    Some(index) => self.hand_over(Whose::Control(index)),
+                    None => bump(&mut self.counters.refused),
                 }
             }
             Packet::Tcp(segment) => {
@@ -356,7 +365,7 @@ impl<'a> Stack<'a> {
                 match self.data.route(&segment) {
                     Route::Slot(index) => self.deliver_data(index, segment),
                     Route::Stranger => bump(&mut self.counters.strangers),
-                    Route::Elsewhere => self.hand_over(None),
+                    Route::Elsewhere => self.hand_over(Whose::Control(control::OTHERS)),
                 }
             }
         }
@@ -382,7 +391,7 @@ impl<'a> Stack<'a> {
                 return;
             }
         }
-        self.hand_over(Some(index));
+        self.hand_over(Whose::Data(index));
     }
 
     /// Gives what waits to its socket.
@@ -392,50 +401,46 @@ impl<'a> Stack<'a> {
             self.data.follow(held.index, self.flow.last());
         }
         self.device.show_held();
-        self.hand_over(Some(held.index));
+        self.hand_over(Whose::Data(held.index));
         self.device.show_fetched();
     }
 
-    /// Shows smoltcp the fetched frame, and the data socket that it is for, or all others.
-    fn hand_over(&mut self, data: Option<usize>) {
-        let set = match data.and_then(|index| self.data.set(index)) {
-            Some(set) => set,
-            None => {
-                self.control.dirty = true;
-                &mut self.control.set
-            }
+    /// Shows smoltcp the fetched frame, and the sockets that it is for.
+    fn hand_over(&mut self, whose: Whose) {
+        let set = match whose {
+            Whose::Control(index) => self.control.set(index),
+            Whose::Data(index) => match self.data.set(index) {
+                Some(set) => set,
+                None => return,
+            },
         };
         self.interface.poll_ingress_single(instant(self.now), &mut self.device, set);
     }
 
-    /// Sends what control sockets and DHCP client have; `false` when the card takes no more.
-    fn send_control(&mut self) -> bool {
-        for _ in 0..CONTROL_ROUNDS {
-            if !self.device.is_ready() {
-                return false;
-            }
-            let set = &mut self.control.set;
-            if self.interface.poll_egress(instant(self.now), &mut self.device, set)
-                == PollResult::None
-            {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Sends what was queued on the control connections since the last [`Stack::poll`], as far as the card
+    /// Sends what the control sockets and the DHCP client have that are to be looked at, as far as the card
     /// takes it.
     pub fn send_replies(&mut self) {
-        if self.control.dirty {
-            self.send_control();
+        let mut left = self.control.dirty;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            left &= left - 1;
+            for _ in 0..CONTROL_ROUNDS {
+                if !self.device.is_ready() {
+                    return;
+                }
+                let (now, set) = (instant(self.now), self.control.set(index));
+                if self.interface.poll_egress(now, &mut self.device, set) == PollResult::None {
+                    self.control.dirty &= !control::bit(index);
+                    break;
+                }
+            }
         }
     }
 
     /// Takes over what the DHCP client learned.
     fn follow_lease(&mut self) {
         let Some(handle) = self.dhcp else { return };
-        match self.control.set.get_mut::<dhcpv4::Socket>(handle).poll() {
+        match self.control.others.get_mut::<dhcpv4::Socket>(handle).poll() {
             Some(dhcpv4::Event::Configured(lease)) => {
                 let (address, server) = (address::of_lease(&lease), lease.server.identifier);
                 if address != self.address {

@@ -38,7 +38,7 @@ impl Context<'_, '_> {
     /// Sends a reply of one line.
     #[inline(never)]
     pub fn reply(&mut self, code: u16, text: &str) {
-        Line::reply(code).text(text).send(self.control);
+        Line::new().reply(code).text(text).send(self.control);
     }
 }
 
@@ -77,8 +77,8 @@ pub enum DataPlan {
     Active(SocketAddrV4),
 }
 
-/// One line of a longer reply, by its number from 0; `None` behind the last.
-pub type LineSource = fn(&Client, &Context<'_, '_>, u16) -> Option<Line>;
+/// Writes one line of a longer reply, by its number from 0; `None` behind the last.
+pub type LineSource = fn(&Client, &Context<'_, '_>, u16, &mut Line) -> Option<()>;
 
 /// A reply of several lines, under way: sent as the control connection has room.
 #[derive(Clone, Copy)]
@@ -227,14 +227,20 @@ impl Client {
         }
     }
 
-    /// The reply that something is done, with the alias of a name that was too long.
-    pub(super) fn done(&self, code: u16, text: &str, path: &UserPath) -> Line {
-        let mut line = Line::reply(code);
-        line.text(text);
+    /// Replies that something is done, with the alias of a name that was too long.
+    pub(super) fn done(
+        &self,
+        control: &mut dyn ControlLink,
+        code: u16,
+        text: &str,
+        path: &UserPath,
+    ) {
+        let mut line = Line::new();
+        line.reply(code).text(text);
         if let (true, Some(name)) = (self.long.shortened, path.names().last()) {
             line.text(", stored as ").name(name);
         }
-        line
+        line.send(control);
     }
 
     /// Starts a reply of several lines.

@@ -53,8 +53,7 @@ pub(super) fn open(
 
 /// The first line of STAT's listing.
 pub(super) fn say_first(client: &Client, cx: &mut Context<'_, '_>) {
-    let mut line = Line::first(213);
-    line.text("Status of ").path(&client.path).text(":").send(cx.control);
+    Line::new().first(213).text("Status of ").path(&client.path).text(":").send(cx.control);
 }
 
 /// Sends lines as long as there is room for them.
@@ -186,7 +185,9 @@ impl Walk<'_> {
                 last.line.clear();
                 listing.write(&mut last.line, entry, view);
                 if let Some(page) = page {
-                    last.line = wire::recode(page, &last.line);
+                    let mut recoded = Line::new();
+                    wire::recode(page, &last.line, &mut recoded);
+                    last.line = recoded;
                 }
                 last.line.end();
                 whole = last.copy(free);

@@ -6,6 +6,8 @@
 
 use core::fmt::{self, Write};
 
+use heapless::Vec;
+
 use super::link::ControlLink;
 use crate::vfs::Name83;
 use crate::vfs::path::PathError;
@@ -16,36 +18,26 @@ use crate::vfs::{FsError, UserPath};
 pub const MAX_REPLY: usize = 560;
 
 /// One line of a reply, being written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Line {
-    bytes: [u8; MAX_REPLY],
-    length: usize,
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Line::new()
-    }
+    bytes: Vec<u8, MAX_REPLY>,
 }
 
 impl Line {
     /// An empty line.
+    // Never is a line returned by value: each time it would be copied whole.
     pub const fn new() -> Line {
-        Line { bytes: [0; MAX_REPLY], length: 0 }
+        Line { bytes: Vec::new() }
     }
 
-    /// `code` and a space: a reply of one line, or the last line of a longer one.
-    pub fn reply(code: u16) -> Line {
-        let mut line = Line::new();
-        line.number(code.into()).text(" ");
-        line
+    /// Adds `code` and a space: a reply of one line, or the last line of a longer one.
+    pub fn reply(&mut self, code: u16) -> &mut Line {
+        self.number(code.into()).text(" ")
     }
 
-    /// `code-`: the first line of a longer reply.
-    pub fn first(code: u16) -> Line {
-        let mut line = Line::new();
-        line.number(code.into()).text("-");
-        line
+    /// Adds `code-`: the first line of a longer reply.
+    pub fn first(&mut self, code: u16) -> &mut Line {
+        self.number(code.into()).text("-")
     }
 
     /// Adds text. What does not fit is left out; there is always room for a line end.
@@ -57,19 +49,14 @@ impl Line {
     // Called from everywhere: inlined it would be a big part of the kernel.
     #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Line {
-        let room = self.bytes[..MAX_REPLY - 2].get_mut(self.length..).unwrap_or_default();
-        let fits = bytes.len().min(room.len());
-        room[..fits].copy_from_slice(&bytes[..fits]);
-        self.length += fits;
+        let room = (MAX_REPLY - 2).saturating_sub(self.bytes.len());
+        let _ = self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self
     }
 
     /// Ends the line. There is room for its end, once.
     pub fn end(&mut self) {
-        if let Some([cr, lf]) = self.bytes.get_mut(self.length..self.length + 2) {
-            (*cr, *lf) = (b'\r', b'\n');
-            self.length += 2;
-        }
+        let _ = self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// Adds a decimal number.
@@ -91,12 +78,12 @@ impl Line {
 
     /// The last bytes, to write over them; `None` where there are fewer.
     pub fn last_mut<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        self.bytes[..self.length].last_chunk_mut()
+        self.bytes.last_chunk_mut()
     }
 
     /// Takes everything out again.
     pub fn clear(&mut self) {
-        self.length = 0;
+        self.bytes.clear();
     }
 
     /// Adds an absolute path.
@@ -131,7 +118,7 @@ impl Line {
 
     /// The line so far.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        &self.bytes
     }
 }
 
@@ -210,9 +197,9 @@ impl Refusal {
     /// An argument that makes no sense.
     pub const SYNTAX: Refusal = Refusal::Reply(501, "Syntax error in the argument");
 
-    /// The reply's code and text. `naming`: the command gives something a name (RFC 959 page 43:
+    /// Writes the reply's code and text. `naming`: the command gives something a name (RFC 959 page 43:
     /// 553 is for those).
-    pub fn reply(&self, naming: bool) -> Line {
+    pub fn write<'l>(&self, line: &'l mut Line, naming: bool) -> &'l mut Line {
         let code = match self {
             Refusal::Path(PathError::NoSuchDrive) => 550,
             Refusal::Path(_) if naming => 553,
@@ -221,7 +208,7 @@ impl Refusal {
             Refusal::Reply(code, _) => *code,
             Refusal::Wait => 451,
         };
-        let mut line = Line::reply(code);
+        line.reply(code);
         match self {
             // What a path lacks must not show what is outside of a sandbox.
             Refusal::Path(PathError::NoSuchDrive) => line.show(&FsError::NotFound),
@@ -232,8 +219,7 @@ impl Refusal {
             Refusal::Files(error) => line.show(error),
             Refusal::Reply(_, text) => line.text(text),
             Refusal::Wait => line.show(&FsError::Again),
-        };
-        line
+        }
     }
 }
 
@@ -286,7 +272,8 @@ mod tests {
 
     #[test]
     fn a_line_is_cut_but_always_ends() {
-        let mut line = Line::reply(200);
+        let mut line = Line::new();
+        line.reply(200);
         for _ in 0..1000 {
             line.text("x");
         }
@@ -295,8 +282,9 @@ mod tests {
 
     #[test]
     fn what_is_outside_a_sandbox_does_not_show() {
-        let missing = Refusal::Files(FsError::NotFound).reply(false);
-        let no_drive = Refusal::Path(PathError::NoSuchDrive).reply(true);
+        let (mut missing, mut no_drive) = (Line::new(), Line::new());
+        Refusal::Files(FsError::NotFound).write(&mut missing, false);
+        Refusal::Path(PathError::NoSuchDrive).write(&mut no_drive, true);
         assert_eq!(shown(&missing), shown(&no_drive));
         assert_eq!(shown(&missing), "550 No such file or directory");
     }

@@ -232,10 +232,11 @@ impl Scan {
         if !client.may_say(cx) {
             return Progress::Waiting;
         }
-        let mut line = match (&self.failure, self.form) {
-            (Some(refusal), _) => refusal.reply(false),
-            (None, Form::Bare) => Line::reply(250),
-            (None, _) => Line::reply(213),
+        let mut line = Line::new();
+        match (&self.failure, self.form) {
+            (Some(refusal), _) => refusal.write(&mut line, false),
+            (None, Form::Bare) => line.reply(250),
+            (None, _) => line.reply(213),
         };
         if self.failure.is_none() {
             if let Form::Hash(algorithm) = self.form {

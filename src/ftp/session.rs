@@ -147,7 +147,8 @@ impl Session {
             return false;
         }
         self.phase = Phase::Serving;
-        let mut line = Line::reply(220);
+        let mut line = Line::new();
+        line.reply(220);
         if !cx.shared.settings.hostname.is_empty() {
             line.text(&cx.shared.settings.hostname).text(" ");
         }
@@ -225,8 +226,9 @@ impl Session {
         if cx.control.room() < MAX_REPLY {
             return false;
         }
-        self.client.answer = match (answer.lines)(&self.client, cx, answer.next) {
-            Some(mut line) => {
+        let mut line = Line::new();
+        self.client.answer = match (answer.lines)(&self.client, cx, answer.next, &mut line) {
+            Some(()) => {
                 // A source leaves out a line by leaving it empty.
                 if !line.as_bytes().is_empty() {
                     line.send(cx.control);
@@ -333,7 +335,7 @@ impl Session {
 
 #[inline(never)]
 fn refuse(refusal: Refusal, command: &Command, control: &mut dyn ControlLink) {
-    refusal.reply(command.is_naming()).send(control);
+    refusal.write(&mut Line::new(), command.is_naming()).send(control);
 }
 
 /// Milliseconds in which a client must have logged in, at most.
@@ -372,7 +374,7 @@ fn check(command: &Command, client: &Client, argument: &[u8]) -> Result<(), Refu
 /// Says 421 to a client for whom there is no session. The server calls it on a connection's own link and
 /// then closes it.
 pub fn turn_away(control: &mut dyn ControlLink) {
-    Line::reply(421).text("Too many users, please try again later").send(control);
+    Line::new().reply(421).text("Too many users, please try again later").send(control);
     control.close();
 }
 

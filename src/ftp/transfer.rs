@@ -280,7 +280,8 @@ impl Transfer {
     }
 
     fn announce(&self, client: &Client, cx: &mut Context<'_, '_>) {
-        let mut line = Line::reply(150);
+        let mut line = Line::new();
+        line.reply(150);
         match self.kind {
             // RFC 1123 section 4.1.2.9 wants exactly this form.
             Kind::Store(StoreMode::Unique) => {
@@ -376,11 +377,12 @@ impl Transfer {
                 cx.reply(213, "Listing broken off");
             }
             None if matches!(self.kind, Kind::Store(_)) => {
-                client.done(226, "Transfer complete", &client.path).send(cx.control);
+                client.done(cx.control, 226, "Transfer complete", &client.path);
             }
             None => cx.reply(226, "Transfer complete"),
             Some(refusal) => {
-                let mut line = refusal.reply(matches!(self.kind, Kind::Store(_)));
+                let mut line = Line::new();
+                refusal.write(&mut line, matches!(self.kind, Kind::Store(_)));
                 if self.opened && matches!(refusal, Refusal::Files(_)) {
                     line.text(": ").path(&client.path);
                 }

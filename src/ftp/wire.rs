@@ -48,13 +48,11 @@ pub fn to_disk<'o>(
     }
 }
 
-/// A listing's line as the data connection carries it where there is a code page.
-pub fn recode(page: &CodePage, line: &Line) -> Line {
-    let mut recoded = Line::new();
+/// Adds a listing's line to `recoded`, as the data connection carries it where there is a code page.
+pub fn recode(page: &CodePage, line: &Line, recoded: &mut Line) {
     page.to_wire(line.as_bytes(), &mut |bytes| {
         recoded.bytes(bytes);
     });
-    recoded
 }
 
 /// The control connection, on which replies are converted.

@@ -22,8 +22,8 @@ pub fn pasv(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(
     let port = listen(client, cx)?;
     let [a, b, c, d] = passive_address(client, cx).octets();
     let [high, low] = port.to_be_bytes();
-    let mut line = Line::reply(227);
-    line.text("Entering Passive Mode (");
+    let mut line = Line::new();
+    line.reply(227).text("Entering Passive Mode (");
     for number in [a, b, c, d, high] {
         line.number(number.into()).text(",");
     }
@@ -42,8 +42,9 @@ pub fn epsv(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         return Err(OTHER_PROTOCOL);
     }
     let port = listen(client, cx)?;
-    let mut line = Line::reply(229);
-    line.text("Entering Extended Passive Mode (|||")
+    Line::new()
+        .reply(229)
+        .text("Entering Extended Passive Mode (|||")
         .number(port.into())
         .text("|)")
         .send(cx.control);

@@ -67,7 +67,7 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     }
     client.long.keep(&to, is_directory);
     client.note(cx, &Event::Changed { verb: "RNTO", path: &path });
-    client.done(250, "Renamed", &path).send(cx.control);
+    client.done(cx.control, 250, "Renamed", &path);
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     if attributes.kind != Kind::File {
         return Err(FsError::IsADirectory.into());
     }
-    Line::reply(213).number(attributes.size.into()).send(cx.control);
+    Line::new().reply(213).number(attributes.size.into()).send(cx.control);
     Ok(())
 }
 
@@ -100,14 +100,16 @@ pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     if let Some((time, name)) = leading_time(argument) {
         set_time(client, cx, time, name)?;
-        let mut line = Line::reply(213);
+        let mut line = Line::new();
+        line.reply(213);
         write_utc(&mut line, time, crate::time::Zone(0));
         line.send(cx.control);
         return Ok(());
     }
     let (_, place) = client.target(cx.shared.users, argument)?;
     let attributes = cx.files.attributes(&place)?;
-    let mut line = Line::reply(213);
+    let mut line = Line::new();
+    line.reply(213);
     write_utc(&mut line, attributes.modified, cx.shared.settings.zone);
     line.send(cx.control);
     Ok(())
@@ -117,8 +119,8 @@ pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 pub fn mfmt(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     let (time, name) = leading_time(argument).ok_or(Refusal::SYNTAX)?;
     let path = set_time(client, cx, time, name)?;
-    let mut line = Line::reply(213);
-    line.text("Modify=");
+    let mut line = Line::new();
+    line.reply(213).text("Modify=");
     write_utc(&mut line, time, crate::time::Zone(0));
     line.text("; ").path(&path).send(cx.control);
     Ok(())
@@ -201,7 +203,7 @@ pub fn allo(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 pub fn avbl(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     let path = client.named(argument)?;
     let space = space_at(client, cx, &path)?.ok_or(FsError::NotAllowed)?;
-    Line::reply(213).number(space.free).send(cx.control);
+    Line::new().reply(213).number(space.free).send(cx.control);
     Ok(())
 }
 

@@ -37,11 +37,10 @@ pub fn feat(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<()
     Ok(())
 }
 
-fn feat_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
+fn feat_line(client: &Client, cx: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     // The code page's UTF8 is the last of the list.
     let utf8 = usize::from(cx.shared.settings.code_page != CodePage::Raw);
     let shown = FEATURES.get(..FEATURES.len() - 1 + utf8)?;
-    let mut line = Line::new();
     match usize::from(index) {
         0 => line.text("211-Features:"),
         1 => {
@@ -49,7 +48,7 @@ fn feat_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> 
             for (index, name) in Facts::NAMES.iter().enumerate() {
                 line.text(name).text(if client.facts.has(index) { "*;" } else { ";" });
             }
-            &mut line
+            line
         }
         2 => {
             line.text(" HASH ");
@@ -57,13 +56,13 @@ fn feat_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> 
                 line.text(algorithm.name());
                 line.text(if algorithm == client.algorithm { "*;" } else { ";" });
             }
-            &mut line
+            line
         }
         n if n < shown.len() + 3 => line.text(" ").text(shown.get(n - 3)?),
         n if n == shown.len() + 3 => line.text("211 End"),
         _ => return None,
     };
-    Some(line)
+    Some(())
 }
 
 /// OPTS: for MLST and UTF8.
@@ -71,8 +70,8 @@ pub fn opts(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     let (command, options) = command::split(argument);
     if command.eq_ignore_ascii_case(b"MLST") {
         client.facts = Facts::parse(options);
-        let mut line = Line::reply(200);
-        line.text("MLST OPTS ");
+        let mut line = Line::new();
+        line.reply(200).text("MLST OPTS ");
         for (index, name) in Facts::NAMES.iter().enumerate() {
             if client.facts.has(index) {
                 line.text(name).text(";");
@@ -104,15 +103,14 @@ pub fn help(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         return Ok(());
     }
     let (_, command) = command::find(argument).ok_or(Refusal::Reply(502, "Unknown command"))?;
-    Line::reply(214).text(command.verb).text(" ").text(command.help).send(cx.control);
+    Line::new().reply(214).text(command.verb).text(" ").text(command.help).send(cx.control);
     Ok(())
 }
 
 /// Commands on a line of HELP.
 const HELP_COLUMNS: usize = 8;
 
-fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
-    let mut line = Line::new();
+fn help_line(_: &Client, _: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     let rows = command::TABLE.chunks(HELP_COLUMNS);
     match usize::from(index) {
         0 => line.text("214-Commands:"),
@@ -123,12 +121,12 @@ fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
                     line.text(" ");
                 }
             }
-            &mut line
+            line
         }
         n if n == rows.len() + 1 => line.text("214 HELP <command> says more"),
         _ => return None,
     };
-    Some(line)
+    Some(())
 }
 
 /// STAT: of the server, or as LIST.
@@ -143,8 +141,7 @@ pub fn stat(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     list_here(client, cx, argument)
 }
 
-fn stat_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
-    let mut line = Line::new();
+fn stat_line(client: &Client, cx: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     match index {
         0 => line.text("211-FTP server status:"),
         1 => line.text(" Connected from ").show(&client.peer),
@@ -153,12 +150,12 @@ fn stat_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> 
             line.text(" TYPE: ").text(if client.ascii { "ASCII" } else { "BINARY" });
             line.text(", STRUcture: File, MODE: Stream")
         }
-        4 => write_data_state(&mut line, client),
+        4 => write_data_state(line, client),
         5 => line.text(" Session time-out: ").number(cx.shared.settings.session_timeout_s.into()),
         6 => line.text("211 End of status"),
         _ => return None,
     };
-    Some(line)
+    Some(())
 }
 
 fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
@@ -187,7 +184,7 @@ pub fn mlst(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     let attributes = cx.files.attributes(&place)?;
     let place = Place { path: &path.parent(), login: &client.login, facts: client.facts };
     let view = View::of(&place, cx)?;
-    Line::first(250).text("Entry:").send(cx.control);
+    Line::new().first(250).text("Entry:").send(cx.control);
     let mut line = Line::new();
     line.text(" ");
     write_facts(&mut line, &attributes, &view);

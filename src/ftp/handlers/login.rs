@@ -58,19 +58,17 @@ fn admit(client: &mut Client, cx: &mut Context<'_, '_>, email: &[u8]) {
 }
 
 /// The MOTD, and at last "230 User logged in".
-fn welcome_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
+fn welcome_line(client: &Client, cx: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     let mut lines = motd_lines(cx.shared.motd).skip(index.into());
     match (lines.next(), index) {
         (Some(text), _) => {
-            let mut line = Line::first(230);
-            line.bytes(text);
-            Some(line)
+            line.first(230).bytes(text);
+            Some(())
         }
         // One more line than the MOTD has.
         (None, index) if usize::from(index) == motd_lines(cx.shared.motd).count() => {
-            let mut line = Line::reply(230);
-            line.text("User ").bytes(client.user_name()).text(" logged in");
-            Some(line)
+            line.reply(230).text("User ").bytes(client.user_name()).text(" logged in");
+            Some(())
         }
         (None, _) => None,
     }

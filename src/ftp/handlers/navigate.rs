@@ -14,8 +14,7 @@ pub fn cwd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
         return Err(FsError::NotADirectory.into());
     }
     client.directory = path;
-    let mut line = Line::reply(250);
-    line.quoted(&client.directory).text(" is current directory").send(cx.control);
+    Line::new().reply(250).quoted(&client.directory).text(" is current directory").send(cx.control);
     Ok(())
 }
 
@@ -26,8 +25,7 @@ pub fn cdup(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(
 
 /// PWD.
 pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
-    let mut line = Line::reply(257);
-    line.quoted(&client.directory).text(" is current directory").send(cx.control);
+    Line::new().reply(257).quoted(&client.directory).text(" is current directory").send(cx.control);
     Ok(())
 }
 
@@ -42,8 +40,8 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
     match cx.files.make_dir(&place) {
         Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         Err(FsError::Exists) => {
-            let mut line = Line::first(521);
-            line.quoted(&path).text(" exists already;").send(cx.control);
+            let mut line = Line::new();
+            line.first(521).quoted(&path).text(" exists already;").send(cx.control);
             cx.reply(521, "taking no action");
             return Ok(());
         }
@@ -51,8 +49,7 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
     }
     client.long.keep(&place, true);
     client.note(cx, &Event::Changed { verb: "MKD", path: &path });
-    let mut line = Line::reply(257);
-    line.quoted(&path).text(" directory created").send(cx.control);
+    Line::new().reply(257).quoted(&path).text(" directory created").send(cx.control);
     Ok(())
 }
 

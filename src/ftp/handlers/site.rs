@@ -39,8 +39,7 @@ fn help(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Re
     Ok(())
 }
 
-fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
-    let mut line = Line::new();
+fn help_line(_: &Client, _: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     match usize::from(index) {
         0 => line.text("214-SITE commands:"),
         n if n <= TABLE.len() => {
@@ -50,7 +49,7 @@ fn help_line(_: &Client, _: &Context<'_, '_>, index: u16) -> Option<Line> {
         n if n == TABLE.len() + 1 => line.text("214 End"),
         _ => return None,
     };
-    Some(line)
+    Some(())
 }
 
 /// SITE DISKFREE: of the working directory's disk, or of a drive that the user can see.
@@ -69,8 +68,13 @@ fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     };
     let no_drive = Refusal::Reply(501, "Which drive? SITE DISKFREE C");
     let space = space_at(client, cx, &path)?.ok_or(no_drive)?;
-    let mut line = Line::reply(200);
-    line.path(&path).text(": ").number(space.free).text(" bytes free of ").number(space.total);
+    let mut line = Line::new();
+    line.reply(200)
+        .path(&path)
+        .text(": ")
+        .number(space.free)
+        .text(" bytes free of ")
+        .number(space.total);
     line.send(cx.control);
     Ok(())
 }
@@ -83,15 +87,14 @@ fn stats(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), R
 /// Commands on a line of SITE STATS.
 const STATS_COLUMNS: usize = 6;
 
-fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
+fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     let s = &*cx.shared.statistics;
-    let mut line = Line::new();
     let rows = s.commands.chunks(STATS_COLUMNS);
     match usize::from(index) {
         0 => line.text("211-Statistics:"),
         1 => line.text(" Started ").show(&s.started).text(", now ").show(&cx.time),
         2 => numbers(
-            &mut line,
+            line,
             " Sessions",
             &[
                 ("so far", s.sessions.into()),
@@ -101,12 +104,12 @@ fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line>
             ],
         ),
         3 => numbers(
-            &mut line,
+            line,
             " Logins",
             &[("succeeded", s.logins.into()), ("failed", s.failed_logins.into())],
         ),
         4 => numbers(
-            &mut line,
+            line,
             " Files",
             &[
                 ("sent", s.files_sent.into()),
@@ -114,11 +117,9 @@ fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line>
                 ("broken off", s.broken_off.into()),
             ],
         ),
-        5 => {
-            numbers(&mut line, " Bytes", &[("sent", s.bytes_sent), ("received", s.bytes_received)])
-        }
-        6 => network(&mut line, cx),
-        7 => addresses(&mut line, cx),
+        5 => numbers(line, " Bytes", &[("sent", s.bytes_sent), ("received", s.bytes_received)]),
+        6 => network(line, cx),
+        7 => addresses(line, cx),
         n if n - 8 < rows.len() => {
             let first = (n - 8) * STATS_COLUMNS;
             for (command, count) in
@@ -126,7 +127,7 @@ fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line>
             {
                 line.text(" ").text(command.verb).text(" ").number((*count).into());
             }
-            &mut line
+            line
         }
         n => {
             let at = n - 8 - rows.len();
@@ -139,7 +140,7 @@ fn stats_line(client: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line>
             }
         }
     };
-    Some(line)
+    Some(())
 }
 
 /// What the start found. Who is kept in a sandbox is not told what there is beside it.
@@ -191,23 +192,22 @@ fn who(client: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Ref
     Ok(())
 }
 
-fn who_line(_: &Client, cx: &Context<'_, '_>, index: u16) -> Option<Line> {
-    let mut line = Line::new();
+fn who_line(_: &Client, cx: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     let count = cx.shared.who.len();
     match usize::from(index) {
         0 => line.text("211-Who is on line:"),
         n if n <= count => {
             match cx.shared.who.get(n - 1)? {
-                Some(who) => write_who(&mut line, who, cx),
+                Some(who) => write_who(line, who, cx),
                 // Slots without a session have no line; an empty one is not sent.
-                None => return Some(line),
+                None => return Some(()),
             }
-            &mut line
+            line
         }
         n if n == count + 1 => line.text("211 End"),
         _ => return None,
     };
-    Some(line)
+    Some(())
 }
 
 fn write_who(line: &mut Line, who: &Who, cx: &Context<'_, '_>) {

@@ -14,8 +14,7 @@ const NO_CONNECTION: Refusal = Refusal::Reply(425, "Use PASV or PORT first");
 /// REST: where the next RETR, STOR or APPE begins, in bytes of the file (RFC 3659 section 5).
 pub fn rest(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     client.restart = decimal(argument).ok_or(Refusal::SYNTAX)?;
-    let mut line = Line::reply(350);
-    line.text("Restarting at ").number(client.restart.into()).send(cx.control);
+    Line::new().reply(350).text("Restarting at ").number(client.restart.into()).send(cx.control);
     Ok(())
 }
 

@@ -102,6 +102,7 @@ fn build<'m, 's>(
     (start, files, card): Parts,
     arena: &mut Arena,
 ) -> Result<&'s mut Server<'static, 'm, Pc>, OutOfMemory> {
+    files.furnish(arena)?;
     Ok(place.insert(Server::new(pc, desk, card, files, start, arena)?))
 }
 

@@ -1,13 +1,17 @@
-//! Memory is carved once, at start, from what the machine has, and never given back.
+//! Memory is carved once, at start, from what the machine has; what only the start needs is given back.
 //!
 //! The library cannot make memory (`forbid(unsafe_code)`, no heap): the kernel implements [`Memory`]
 //! over the free ranges of the memory map, the host over `Box::leak`.
 
 use core::fmt;
 
-/// A piece of memory did not fit.
+/// A piece of memory did not fit. One word: everything that takes memory can have it as its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutOfMemory {
+pub struct OutOfMemory(pub &'static Shortage);
+
+/// What did not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortage {
     /// What the memory was for, in words for the user: "TCP buffers".
     pub purpose: &'static str,
     /// Bytes asked for.
@@ -16,13 +20,15 @@ pub struct OutOfMemory {
     pub available: usize,
 }
 
+const NOTHING: Shortage = Shortage { purpose: "nothing", wanted: 0, available: 0 };
+
 impl fmt::Display for OutOfMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "Not enough memory for {}: {} bytes needed, {} free. \
              Lower FTPSRV_CLIENTS, FTPSRV_FILEBUFFER_SIZE or FTPSRV_TCPBUFFER_SIZE in MTCP.CFG",
-            self.purpose, self.wanted, self.available
+            self.0.purpose, self.0.wanted, self.0.available
         )
     }
 }
@@ -55,8 +61,13 @@ pub trait Memory<'a> {
     fn place<T: 'a>(&mut self, purpose: &'static str, value: T) -> Result<&'a mut T, OutOfMemory> {
         let mut value = Some(value);
         let slot = self.slots(purpose, 1, |_| value.take())?;
-        let lost = OutOfMemory { purpose, wanted: size_of::<T>(), available: 0 };
-        slot.first_mut().and_then(Option::as_mut).ok_or(lost)
+        // There is one slot, with the value in it.
+        slot.first_mut().and_then(Option::as_mut).ok_or(OutOfMemory(&NOTHING))
+    }
+
+    /// Takes back `bytes` of what it gave. Where memory is plenty it is lost.
+    fn give_back(&mut self, bytes: &'a mut [u8]) {
+        let _ = bytes;
     }
 
     /// Bytes left in all free ranges together.

@@ -12,6 +12,8 @@ mod pace;
 mod past;
 
 pub use super::device::Owner;
+use core::mem;
+
 use super::device::{DiskError, DiskId, Disks, Lba, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
 
@@ -121,11 +123,15 @@ pub struct CacheSize {
     pub directories: (u8, u8),
     /// Single data sectors: at least 2.
     pub data: u8,
-    /// Sectors of the buffer for long runs of table sectors and for zeroing: at least 1.
+    /// Sectors of the buffer for long runs of table sectors and for zeroing: at least 2.
     pub scratch: u8,
 }
 
 impl CacheSize {
+    /// Enough to read a file here and there, as at the start.
+    pub const TO_READ: CacheSize =
+        CacheSize { tables: (1, 1), directories: (1, 2), data: 1, scratch: 2 };
+
     /// Divides about `bytes` (12 KB is the least that is used).
     pub const fn of(bytes: usize) -> CacheSize {
         if bytes >= 28 * 1024 {
@@ -168,38 +174,60 @@ const fn bit_of(disk: DiskId) -> u32 {
 }
 
 impl<'a> Cache<'a> {
-    /// Takes the memory.
+    /// Takes the memory to read.
     ///
     /// # Errors
     /// [`OutOfMemory`].
     pub fn new(
         disks: &'a mut dyn Disks,
         memory: &mut impl Memory<'a>,
-        size: CacheSize,
     ) -> Result<Cache<'a>, OutOfMemory> {
-        let lines = usize::from(size.tables.0) + usize::from(size.directories.0);
-        let lines = lines + usize::from(size.data);
-        let sectors = |(lines, sectors): (u8, u8)| u16::from(lines) * u16::from(sectors);
-        let (tables, directories) = (sectors(size.tables), sectors(size.directories));
-        let share =
-            |first, (lines, sectors), offset| Share { first, lines, sectors, offset, last: first };
-        Ok(Cache {
+        let mut cache = Cache {
             disks,
-            bytes: memory.bytes("the sector cache", size.sectors() * SECTOR)?,
-            scratch: memory.bytes("the sector cache", usize::from(size.scratch) * SECTOR)?,
-            lines: memory.slots("the sector cache", lines, |_| EMPTY)?,
-            shares: [
-                share(0, size.tables, 0),
-                share(size.tables.0, size.directories, tables),
-                share(size.tables.0 + size.directories.0, (size.data, 1), tables + directories),
-            ],
+            bytes: &mut [],
+            scratch: &mut [],
+            lines: &mut [],
+            shares: [Share { first: 0, lines: 0, sectors: 0, offset: 0, last: 0 }; 3],
             pace: pace::Pace::default(),
             kept: None,
             clock: 0,
             failed: 0,
             gone: 0,
             doubted: 0,
-        })
+        };
+        cache.resize(memory, CacheSize::TO_READ)?;
+        Ok(cache)
+    }
+
+    /// Takes memory of another size, gives back what it had, and forgets what was there: nothing may be dirty.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    #[inline(never)]
+    pub fn resize(
+        &mut self,
+        memory: &mut impl Memory<'a>,
+        size: CacheSize,
+    ) -> Result<(), OutOfMemory> {
+        let lines = usize::from(size.tables.0) + usize::from(size.directories.0);
+        let lines = lines + usize::from(size.data);
+        let sectors = |(lines, sectors): (u8, u8)| u16::from(lines) * u16::from(sectors);
+        let (tables, directories) = (sectors(size.tables), sectors(size.directories));
+        let share =
+            |first, (lines, sectors), offset| Share { first, lines, sectors, offset, last: first };
+        let purpose = "the sector cache";
+        let bytes = memory.bytes(purpose, (size.sectors() + usize::from(size.scratch)) * SECTOR)?;
+        let (scratch, bytes) = bytes.split_at_mut(usize::from(size.scratch) * SECTOR);
+        self.lines = memory.slots(purpose, lines, |_| EMPTY)?;
+        memory.give_back(mem::replace(&mut self.bytes, bytes));
+        memory.give_back(mem::replace(&mut self.scratch, scratch));
+        self.kept = None;
+        self.shares = [
+            share(0, size.tables, 0),
+            share(size.tables.0, size.directories, tables),
+            share(size.tables.0 + size.directories.0, (size.data, 1), tables + directories),
+        ];
+        Ok(())
     }
 
     /// The disks, to look only.

@@ -36,13 +36,23 @@ fn hash(name: &Name83) -> u16 {
 }
 
 impl<'a> Index<'a> {
-    /// Room for `entries`.
+    /// No index: without memory nothing is found in it.
+    pub fn none() -> Index<'a> {
+        let hashes = &mut [];
+        Index { volume: 0, directory: 0, owned: false, hashes, known: 0, free_from: 0, idle: 0 }
+    }
+
+    /// Takes memory for `entries`.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn new(memory: &mut impl Memory<'a>, entries: usize) -> Result<Index<'a>, OutOfMemory> {
-        let hashes = memory.slots("the directory index", entries, |_| FREE)?;
-        Ok(Index { volume: 0, directory: 0, owned: false, hashes, known: 0, free_from: 0, idle: 0 })
+    pub fn take_memory(
+        &mut self,
+        memory: &mut impl Memory<'a>,
+        entries: usize,
+    ) -> Result<(), OutOfMemory> {
+        self.hashes = memory.slots("the directory index", entries, |_| FREE)?;
+        Ok(())
     }
 
     /// Whether it is of this directory.

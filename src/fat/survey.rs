@@ -59,6 +59,8 @@ enum Stage {
 pub struct Survey<'a> {
     /// Bit n: something names cluster `window` + n.
     named: &'a mut [u8],
+    /// Bytes that it is to have.
+    wanted: usize,
     volume: Option<u8>,
     stage: Stage,
     /// The table is read for the second time.
@@ -109,10 +111,11 @@ impl Volume {
 }
 
 impl<'a> Survey<'a> {
-    /// A survey that can do nothing yet.
-    pub fn none() -> Survey<'a> {
+    /// A survey of volumes of so many clusters at most, which has no memory yet; `free` bytes of it are left.
+    pub fn of(clusters: u32, free: usize) -> Survey<'a> {
         Survey {
             named: &mut [],
+            wanted: (clusters as usize).div_ceil(8).clamp(LEAST, (free / 16).max(ALWAYS)),
             volume: None,
             stage: Stage::First,
             again: false,
@@ -124,19 +127,18 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Takes memory for the bitmap of a volume of so many clusters.
+    /// Takes memory for the bitmap.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn take_memory(
-        &mut self,
-        memory: &mut impl Memory<'a>,
-        clusters: u32,
-    ) -> Result<(), OutOfMemory> {
-        let most = (memory.free() / 16).max(ALWAYS);
-        let bytes = (clusters as usize).div_ceil(8).clamp(LEAST, most);
-        self.named = memory.bytes("the disk check", bytes)?;
+    pub fn take_memory(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        self.named = memory.bytes("the disk check", self.wanted)?;
         Ok(())
+    }
+
+    /// Whether it has its memory, without which it finds nothing.
+    pub fn has_memory(&self) -> bool {
+        !self.named.is_empty()
     }
 
     /// The volume that it is at.

@@ -195,7 +195,7 @@ impl Drive {
         let (buffer, room) = if room > 0 {
             (address, room)
         } else {
-            (low::BOUNCE, (low::BOUNCE_LEN / SECTOR) as u32)
+            (low::BOUNCE, (low::bounce_len() / SECTOR) as u32)
         };
         let track = match self.info.access {
             Access::BiosLba => MAX_TRANSFER,

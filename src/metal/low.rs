@@ -41,9 +41,14 @@ pub const MAP_COUNT: usize = 0x612;
 pub const MAP: usize = 0x800;
 /// Registers of a BIOS call.
 pub const REGISTERS: usize = 0x700;
-/// Buffer of BIOS disk calls.
+/// Buffer of BIOS disk calls, and its length: that where only few calls need it, and the longest.
 pub const BOUNCE: usize = 0x1000;
-pub const BOUNCE_LEN: usize = 0x4000;
+pub const BOUNCE_LEAST: usize = 0x1000;
+pub const BOUNCE_MOST: usize = 0x4000;
+/// From here to the start of the real mode code's stack (targets/kernel.ld) memory is nobody's.
+pub const SPARE_END: usize = 0x7000;
+/// The buffer's length, double word: the arena's choice.
+const BOUNCE_LEN: usize = 0x614;
 
 const LOW_END: usize = 0x8000;
 
@@ -61,9 +66,19 @@ pub fn write<T: Copy>(address: usize, value: T) {
     unsafe { ptr::write_volatile(ptr::with_exposed_provenance_mut(address), value) }
 }
 
+/// Length of the bounce buffer, bytes.
+pub fn bounce_len() -> usize {
+    read(BOUNCE_LEN)
+}
+
+/// Shortens the bounce buffer to `len`; what is behind it up to [`SPARE_END`] is free then.
+pub fn set_bounce_len(len: usize) {
+    write(BOUNCE_LEN, len);
+}
+
 /// The first `len` bytes of the bounce buffer.
 pub fn bounce<'a>(len: usize) -> &'a mut [u8] {
-    assert!(len <= BOUNCE_LEN);
+    assert!(len <= bounce_len());
     // SAFETY: nothing else lies there. Users hold the slice for one copy only, never across a BIOS
     // call, and there is one thread of control.
     unsafe { core::slice::from_raw_parts_mut(ptr::with_exposed_provenance_mut(BOUNCE), len) }

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use core::slice;
 
 use ftpsrv::hw::dma::DmaMemory;
-use ftpsrv::memory::{Memory, OutOfMemory};
+use ftpsrv::memory::{Memory, OutOfMemory, Shortage};
 
 use super::dma::SharedMemory;
 use super::low;
@@ -13,7 +13,7 @@ use super::low;
 /// Bytes that an emulator, or a CPU with paging, looks at together.
 const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
-const RANGES: usize = 8;
+const RANGES: usize = 10;
 /// The instruction INT 3.
 const BREAKPOINT: u8 = 0xCC;
 
@@ -40,7 +40,8 @@ impl Arena {
     /// The machine's memory. Called once: a second arena would give out the same memory again.
     ///
     /// # Safety
-    /// Nobody else uses memory from `_end` to the top of conventional memory, or above 1 MB.
+    /// Nobody else uses memory from `_end` to the top of conventional memory, above 1 MB, or from the bounce
+    /// buffer's end to [`low::SPARE_END`].
     pub unsafe fn new() -> Arena {
         let mut arena = Arena { ranges: [Range { next: 0, end: 0 }; RANGES], count: 0 };
         let conventional = usize::from(low::read::<u16>(low::CONVENTIONAL_KB)) * 1024;
@@ -49,6 +50,11 @@ impl Arena {
         if arena.count < 2 {
             arena.add_sizes();
         }
+        // BIOS disk calls take what is in conventional memory from its place, but for what lies across a
+        // 64 KB line. (The map has put its ranges behind the conventional one.)
+        let is_all = arena.count < 2;
+        low::set_bounce_len(if is_all { low::BOUNCE_LEAST } else { low::BOUNCE_MOST });
+        arena.add((low::BOUNCE + low::bounce_len()) as u64, low::SPARE_END as u64);
         arena
     }
 
@@ -90,6 +96,7 @@ impl Arena {
         self.add(16 * MEGABYTE, 16 * MEGABYTE + above_16m * 0x1_0000);
     }
 
+    #[inline(never)]
     fn add(&mut self, start: u64, end: u64) {
         let end = end.min(0xFFFF_F000);
         if let Some(range) = self.ranges.get_mut(self.count)
@@ -119,16 +126,43 @@ impl Arena {
         align: usize,
     ) -> Result<usize, OutOfMemory> {
         let align = align.max(4);
-        let room = |range: &Range| range.end.saturating_sub(range.next.next_multiple_of(align));
         // The smallest that serves, so that large ones stay for what is large.
-        let fit = self.ranges.iter_mut().filter(|range| room(range) >= wanted);
-        let Some(range) = fit.min_by_key(|range| room(range)) else {
-            let available = self.ranges.iter().map(room).max().unwrap_or(0);
-            return Err(OutOfMemory { purpose, wanted, available });
+        let (mut best, mut least, mut available) = (None, usize::MAX, 0);
+        for range in &mut self.ranges {
+            let room = range.end.saturating_sub(range.next.next_multiple_of(align));
+            available = available.max(room);
+            if wanted <= room && room < least {
+                (best, least) = (Some(range), room);
+            }
+        }
+        let Some(range) = best else {
+            return Err(shortage(Shortage { purpose, wanted, available }));
         };
         let start = range.next.next_multiple_of(align);
         range.next = start + wanted;
+        {
+            use ftpsrv::hw::ports::Ports;
+            let mut put = |b: u8| super::ports::IoPorts.outb(0xE9, b);
+            purpose.bytes().for_each(&mut put);
+            for n in [wanted, start] {
+                put(b' ');
+                for d in (0..6).rev() {
+                    put(b"0123456789ABCDEF"[(n >> (d * 4)) & 15]);
+                }
+            }
+            put(b'\n');
+        }
         Ok(start)
+    }
+}
+
+/// Keeps what did not fit, to be said: the server does not start then.
+fn shortage(what: Shortage) -> OutOfMemory {
+    static mut SHORTAGE: Shortage = Shortage { purpose: "", wanted: 0, available: 0 };
+    // SAFETY: one thread of control, and nobody looks at an earlier one any more.
+    unsafe {
+        SHORTAGE = what;
+        OutOfMemory(&*&raw const SHORTAGE)
     }
 }
 
@@ -161,6 +195,11 @@ impl Memory<'static> for Arena {
         let place = core::ptr::with_exposed_provenance_mut::<MaybeUninit<T>>(start);
         // SAFETY: as in `slots`.
         Ok(unsafe { &mut *place }.write(value))
+    }
+
+    fn give_back(&mut self, bytes: &'static mut [u8]) {
+        let start = bytes.as_mut_ptr().expose_provenance() as u64;
+        self.add(start, start + bytes.len() as u64);
     }
 
     fn free(&self) -> usize {

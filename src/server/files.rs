@@ -60,7 +60,7 @@ pub fn read_whole<'a>(
     limit: u32,
     purpose: &'static str,
     memory: &mut impl Memory<'a>,
-) -> Result<&'a [u8], ReadError> {
+) -> Result<&'a mut [u8], ReadError> {
     let path = place(path)?;
     let size = wait(files, |files| files.attributes(&path))?.size;
     if size > limit {
@@ -71,7 +71,7 @@ pub fn read_whole<'a>(
     let file = wait(files, |files| files.open(&path, flags))?;
     let filled = fill(files, file, text);
     wait(files, |files| files.close(file))?;
-    Ok(&text[..filled?])
+    Ok(&mut text[..filled?])
 }
 
 fn fill(files: &mut dyn Provider, file: FileHandle, text: &mut [u8]) -> Result<usize, FsError> {

@@ -80,7 +80,9 @@ fn read_settings<'a>(
                 say(format_args!("Settings from {name}"), Severity::Note);
                 let mut sink =
                     |message: &Message<'_>| say(format_args!("{message}"), message.severity);
-                return Settings::parse(text, name, &mut sink).map_err(|_| CannotStart);
+                let settings = Settings::parse(text, name, &mut sink).map_err(|_| CannotStart);
+                memory.give_back(text);
+                return settings;
             }
             Err(ReadError::File(
                 FsError::NotFound | FsError::NotADirectory | FsError::NotReady,

@@ -212,6 +212,8 @@ struct Known {
 /// All drives of the PC.
 pub struct Drives<'a> {
     cache: Cache<'a>,
+    /// What [`Drives::furnish`] takes.
+    size: DrivesSize,
     index: Index<'a>,
     survey: Survey<'a>,
     slots: &'a mut [Slot],
@@ -258,11 +260,13 @@ impl<'a> Drives<'a> {
         size: DrivesSize,
     ) -> Result<Drives<'a>, OutOfMemory> {
         let mut drives = Drives::unmounted(disks, memory, size)?;
-        drives.mount_hard_disks(memory)?;
+        drives.mount_hard_disks(memory.free());
+        drives.furnish(memory)?;
         Ok(drives)
     }
 
-    /// As [`Drives::new`], built where they stay, which takes less of a short stack.
+    /// As [`Drives::new`], built where they stay, which takes less of a short stack; to be read from. All else
+    /// is for after [`Drives::furnish`].
     ///
     /// # Errors
     /// As [`Drives::new`].
@@ -272,8 +276,18 @@ impl<'a> Drives<'a> {
         size: DrivesSize,
     ) -> Result<&'a mut Drives<'a>, OutOfMemory> {
         let drives = Drives::place_unmounted(disks, memory, size)?;
-        drives.mount_hard_disks(memory)?;
+        drives.mount_hard_disks(memory.free());
         Ok(drives)
+    }
+
+    /// Takes the memory to serve with, when the start's is free. Nothing was written yet.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn furnish(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        self.cache.resize(memory, self.size.cache)?;
+        self.index.take_memory(memory, self.size.index)?;
+        self.survey.take_memory(memory)
     }
 
     // A frame of its own: mounting comes after it.
@@ -292,7 +306,7 @@ impl<'a> Drives<'a> {
         memory: &mut impl Memory<'a>,
         size: DrivesSize,
     ) -> Result<Drives<'a>, OutOfMemory> {
-        let mut cache = Cache::new(disks, memory, size.cache)?;
+        let mut cache = Cache::new(disks, memory)?;
         let mut messages = Deque::new();
         let slots = letters::slots(&mut cache, &mut messages, memory)?;
         // Where they stay from the beginning: the rest passes over the stack.
@@ -300,8 +314,9 @@ impl<'a> Drives<'a> {
         let turns = memory.place("the drives", slices::Turns::default())?;
         Ok(Drives {
             cache,
-            index: Index::new(memory, size.index)?,
-            survey: Survey::none(),
+            size,
+            index: Index::none(),
+            survey: Survey::of(0, 0),
             slots,
             excluded: DriveSet::EMPTY,
             files: memory.slots("open files", FILES, |_| Place { serial: 0, item: None })?,
@@ -318,7 +333,8 @@ impl<'a> Drives<'a> {
         })
     }
 
-    fn mount_hard_disks(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+    /// `free` bytes of memory are left.
+    fn mount_hard_disks(&mut self, free: usize) {
         for number in 0..self.slots.len() {
             while !self.slots[number].floppy {
                 self.cache.begin_urgent(u16::MAX);
@@ -329,7 +345,7 @@ impl<'a> Drives<'a> {
         }
         let volumes = self.slots.iter().filter_map(|slot| slot.volume.as_ref());
         let largest = volumes.map(|volume| volume.geometry.clusters).max().unwrap_or(0);
-        self.survey.take_memory(memory, largest)
+        self.survey = Survey::of(largest, free);
     }
 
     /// Leaves drives out from now on (FTPSRV_EXCLUDE_DRIVES); the configuration itself may have been read

@@ -110,7 +110,8 @@ impl Drives<'_> {
         });
         let number = others.unwrap_or(number);
         let slot = &mut self.slots[usize::from(number)];
-        let needed = |volume: &&mut Volume| volume.needs_survey();
+        let ready = self.survey.has_memory();
+        let needed = |volume: &&mut Volume| ready && volume.needs_survey();
         let Some(volume) = slot.volume.as_mut().filter(needed) else { return false };
         let was_read_only = volume.read_only.is_some();
         let result = self.survey.step(number, volume, &mut self.cache);

@@ -1,6 +1,6 @@
 //! [`Memory`] over the host's heap: leaked, because the server's memory lives as long as the server.
 
-use ftpsrv::memory::{Memory, OutOfMemory};
+use ftpsrv::memory::{Memory, OutOfMemory, Shortage};
 
 /// Memory of a PC with a given size.
 pub struct HostMemory {
@@ -23,10 +23,15 @@ impl Memory<'static> for HostMemory {
     ) -> Result<&'static mut [T], OutOfMemory> {
         let wanted = count * size_of::<T>();
         if wanted > self.free {
-            return Err(OutOfMemory { purpose, wanted, available: self.free });
+            let what = Shortage { purpose, wanted, available: self.free };
+            return Err(OutOfMemory(Box::leak(Box::new(what))));
         }
         self.free -= wanted;
         Ok(Box::leak((0..count).map(make).collect::<Box<[T]>>()))
+    }
+
+    fn give_back(&mut self, bytes: &'static mut [u8]) {
+        self.free += bytes.len();
     }
 
     fn free(&self) -> usize {

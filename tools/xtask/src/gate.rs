@@ -5,7 +5,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::kernel::{FLAT_START, Kernel};
+use crate::kernel::Kernel;
 use crate::process;
 use crate::setup::Toolchain;
 
@@ -16,9 +16,9 @@ const MEMORY_LIMIT: u32 = 229 * 1024;
 /// Bytes of code that are given back after the start, at least.
 const START_LEAST: u32 = 32 * 1024;
 
-/// What the server needs for so many clients with buffers of so many KB, in KB: code, static data, stack and
-/// all buffers, at the start or later, with an NE2000 and a disk of 40 MB. The end-to-end tests serve them from
-/// this.
+/// The conventional memory of a PC that serves so many clients with buffers of so many KB, in KB: all of it, from
+/// the BIOS's data on, at the start or later, with an NE2000 and a disk of 40 MB. The end-to-end tests serve
+/// them from this.
 #[derive(Clone, Copy)]
 pub struct Need {
     pub clients: u32,
@@ -27,9 +27,7 @@ pub struct Need {
 }
 
 pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 304 };
-pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 400 };
-/// KB below the kernel: the BIOS's data, and what calls to the BIOS need.
-pub const LOW_KB: u16 = (FLAT_START / 1024) as u16;
+pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 432 };
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \
@@ -128,8 +126,8 @@ pub fn figures(kernel: &Kernel) -> Vec<String> {
     lines.extend([ONE_CLIENT, TEN_CLIENTS].map(|Need { clients, buffers, kilobytes }| {
         let clients = if clients == 1 { "1 client".into() } else { format!("{clients} clients") };
         format!(
-            "{kilobytes} KB of memory serve {clients}, all counted; of {buffers} KB of buffers asked for \
-             4 are had there at least"
+            "a PC with {kilobytes} KB of conventional memory serves {clients}, all counted; of {buffers} KB \
+             of buffers asked for 4 are had there at least"
         )
     }));
     lines

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use ftpsrv::hw::dma::{DmaMemory, DmaRegion};
-use ftpsrv::memory::{Memory, OutOfMemory};
+use ftpsrv::memory::{Memory, OutOfMemory, Shortage};
 
 use crate::memory::HostMemory;
 
@@ -121,7 +121,8 @@ impl DmaMemory<'static> for CardMemory {
     fn dma(&mut self, purpose: &'static str, length: usize) -> Result<Shared, OutOfMemory> {
         let available = SIZE as usize - self.next;
         if length > available {
-            return Err(OutOfMemory { purpose, wanted: length, available });
+            let what = Shortage { purpose, wanted: length, available };
+            return Err(OutOfMemory(Box::leak(Box::new(what))));
         }
         let offset = self.next;
         self.next = (offset + length).next_multiple_of(16);

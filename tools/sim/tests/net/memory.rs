@@ -15,8 +15,9 @@ fn what_does_not_fit_is_named() {
         match Stack::new(nic, &plan, &mut HostMemory::new(size), network.now()) {
             Ok(_) => purposes.push("enough"),
             Err(error) => {
-                assert!(error.wanted > error.available && error.available <= size);
-                purposes.push(error.purpose);
+                let what = error.0;
+                assert!(what.wanted > what.available && what.available <= size);
+                purposes.push(what.purpose);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::super::clients::{lftp, python};
 use super::super::guest::{Guest, Setup};
 use super::super::{Scenario, Stage};
 use super::{DISK, directories};
-use crate::gate::{LOW_KB, Need, ONE_CLIENT, TEN_CLIENTS};
+use crate::gate::{Need, ONE_CLIENT, TEN_CLIENTS};
 
 /// What is served from how much memory.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ pub fn all() -> Vec<Scenario> {
     let least = |name, need: Need| Case {
         name,
         memory_mb: 1,
-        conventional_kb: Some(LOW_KB + need.kilobytes),
+        conventional_kb: Some(need.kilobytes),
         clients: need.clients,
         buffers: need.buffers,
     };

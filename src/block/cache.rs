@@ -507,6 +507,11 @@ impl<'a> Cache<'a> {
         }
     }
 
+    /// As [`Disks::pin`].
+    pub fn pin(&mut self, owner: Owner) {
+        self.disks.pin(owner);
+    }
+
     /// Forgets `owner`'s unwritten data, transfers and failures: its handle is closed.
     pub fn release(&mut self, owner: Owner) {
         self.disks.release(owner);

@@ -136,6 +136,14 @@ impl Transfer<'_> {
         (self.bytes() / SECTOR) as u32
     }
 
+    /// Where its bytes begin.
+    pub fn start(&self) -> *const u8 {
+        match self {
+            Transfer::Read(buffer) => buffer.as_ptr(),
+            Transfer::Write(data) => data.as_ptr(),
+        }
+    }
+
     /// All from its `sector` on.
     pub fn from_sector(&mut self, sector: u32) -> Transfer<'_> {
         self.part(sector as usize * SECTOR, usize::MAX)
@@ -211,7 +219,12 @@ pub trait Disks {
         self.flush(disk).map(|()| true)
     }
 
-    /// Says that nobody asks again for what `owner` has begun.
+    /// Says that the memory that `owner` gives [`Disks::move_some`] stays in place from now on, and that he changes
+    /// nothing in it that is not answered for until [`Disks::release`]: a bus master may read and write it between
+    /// calls. A read may be asked for again with more room before it.
+    fn pin(&mut self, _owner: Owner) {}
+
+    /// Says that nobody asks again for what `owner` has begun, and that he keeps no memory in place any more.
     fn release(&mut self, _owner: Owner) {}
 
     /// Whether a transfer of `owner`'s, or without owner any other command, would have to wait for a command that

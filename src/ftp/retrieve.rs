@@ -21,7 +21,9 @@ pub(super) fn open(
 ) -> Result<Progress, Refusal> {
     let Some(file) = transfer.file else {
         let place = client.resolve(cx.shared.users, &client.path)?;
-        let flags = OpenFlags { read: true, ..OpenFlags::default() };
+        // Text is read to where it can be spread from, which is elsewhere each time.
+        let pinned = !transfer.ascii;
+        let flags = OpenFlags { read: true, pinned, ..OpenFlags::default() };
         transfer.file = Some(cx.files.open(&place, flags)?);
         transfer.stage = Stage::Inspect;
         return Ok(Progress::Busy);
@@ -34,7 +36,8 @@ pub(super) fn open(
     Ok(Progress::Busy)
 }
 
-/// Sends one piece: when half of the send buffer is free, or all that is left fits.
+/// Sends a piece: when half of the send buffer is free, or all that is left fits. After it the next one is asked
+/// for at once, so that the disk is at work with it meanwhile.
 pub(super) fn send_piece(
     transfer: &mut Transfer,
     cx: &mut Context<'_, '_>,
@@ -43,16 +46,34 @@ pub(super) fn send_piece(
     if !matches!(cx.data.state(), DataState::Open | DataState::PeerClosed) {
         return Err(BROKEN_OFF);
     }
-    let left = transfer.size - transfer.offset;
-    if left == 0 && !transfer.carry {
+    if transfer.size == transfer.offset && !transfer.carry {
         cx.data.close();
         transfer.stage = Stage::Drain;
         return Ok(Progress::Busy);
     }
+    if !send_some(transfer, file, cx)? {
+        return Ok(Progress::Waiting);
+    }
+    match send_some(transfer, file, cx) {
+        // What was sent is not to wait for the disk.
+        Err(Refusal::AGAIN) => drop(cx.files.was_put_off()),
+        result => drop(result?),
+    }
+    Ok(Progress::Busy)
+}
+
+/// Sends a piece, if there is one and it is time for it.
+fn send_some(
+    transfer: &mut Transfer,
+    file: FileHandle,
+    cx: &mut Context<'_, '_>,
+) -> Result<bool, Refusal> {
+    let left = transfer.size - transfer.offset;
     // A file of LFs alone doubles on its way.
     let most = if transfer.ascii { left.saturating_mul(2).max(1) } else { left };
-    if cx.data.room() < (cx.data.send_capacity() / 2).min(most as usize) {
-        return Ok(Progress::Waiting);
+    let over = left == 0 && !transfer.carry;
+    if over || cx.data.room() < (cx.data.send_capacity() / 2).min(most as usize) {
+        return Ok(false);
     }
     let files = &mut *cx.files;
     let mut result = Ok(());
@@ -69,7 +90,7 @@ pub(super) fn send_piece(
     });
     transfer.bytes = transfer.bytes.wrapping_add(sent as u32);
     result?;
-    Ok(Progress::Busy)
+    Ok(true)
 }
 
 /// Reads the file's next bytes into `buffer`, up to a sector's end where that leaves any.

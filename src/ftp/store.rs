@@ -9,7 +9,7 @@ use super::reply::Refusal;
 use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
 use crate::vfs::Name83;
 use crate::vfs::path::{PathError, ResolvedPath};
-use crate::vfs::provider::OpenFlags;
+use crate::vfs::provider::{FileHandle, OpenFlags};
 use crate::vfs::{FsError, UserPath};
 
 /// Bytes of a sector: writes end on a multiple of it, where they can.
@@ -55,7 +55,7 @@ fn create(
     client: &mut Client,
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
-    let mut flags = OpenFlags { write: true, ..OpenFlags::default() };
+    let mut flags = OpenFlags { write: true, pinned: !transfer.ascii, ..OpenFlags::default() };
     match mode {
         StoreMode::New | StoreMode::Unique => (flags.create, flags.exclusive) = (true, true),
         StoreMode::Replace => (flags.create, flags.truncate) = (true, true),
@@ -119,7 +119,8 @@ fn unique(directory: &UserPath, number: u32) -> Result<UserPath, Refusal> {
     Ok(directory.join(&Name83::from_raw(raw).to_text())?)
 }
 
-/// Takes one piece: when enough is there for a good write, or when no more will come.
+/// Takes a piece: when enough is there for a good write, or when no more will come. After it the next one is
+/// given to the disk at once.
 pub(super) fn take_piece(
     transfer: &mut Transfer,
     cx: &mut Context<'_, '_>,
@@ -130,8 +131,7 @@ pub(super) fn take_piece(
         DataState::PeerClosed => true,
         _ => return Err(BROKEN_OFF),
     };
-    let waiting = cx.data.waiting();
-    if waiting == 0 {
+    if cx.data.waiting() == 0 {
         transfer.since = cx.now;
         if ended {
             cx.data.close();
@@ -140,9 +140,29 @@ pub(super) fn take_piece(
         }
         return Ok(Progress::Waiting);
     }
-    let enough = (cx.data.receive_capacity() / 2).min(PIECE);
-    if !ended && waiting < enough && cx.now.since(transfer.since) < PATIENCE {
+    if !take_some(transfer, file, ended, cx)? {
         return Ok(Progress::Waiting);
+    }
+    match take_some(transfer, file, ended, cx) {
+        // The room that has come free is not to wait for the disk.
+        Err(Refusal::AGAIN) => drop(cx.files.was_put_off()),
+        result => drop(result?),
+    }
+    Ok(Progress::Busy)
+}
+
+/// Takes a piece, if there is one and it is time for it.
+fn take_some(
+    transfer: &mut Transfer,
+    file: FileHandle,
+    ended: bool,
+    cx: &mut Context<'_, '_>,
+) -> Result<bool, Refusal> {
+    let waiting = cx.data.waiting();
+    let enough = (cx.data.receive_capacity() / 2).min(PIECE);
+    let patient = waiting < enough && cx.now.since(transfer.since) < PATIENCE;
+    if waiting == 0 || !ended && patient {
+        return Ok(false);
     }
     let files = &mut *cx.files;
     let mut result = Ok(());
@@ -166,7 +186,7 @@ pub(super) fn take_piece(
     result?;
     transfer.bytes = transfer.bytes.wrapping_add(taken as u32);
     transfer.since = cx.now;
-    Ok(Progress::Busy)
+    Ok(true)
 }
 
 /// As much of `received` as ends with a sector of the file, if that leaves anything.

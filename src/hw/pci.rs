@@ -14,6 +14,8 @@ const COMMAND: u8 = 0x04;
 const CLASS: u8 = 0x08;
 const HEADER: u8 = 0x0C;
 const BASE: u8 = 0x10;
+/// The fifth base address: an IDE controller's bus master.
+const MASTER_BASE: u8 = 0x20;
 const INTERRUPT: u8 = 0x3C;
 const MULTIFUNCTION: u32 = 0x0080_0000;
 const IO_SPACE: u32 = 0x01;
@@ -44,7 +46,11 @@ impl Function {
 
     /// Its I/O ports, from its first base address; `None` when the BIOS gave it none.
     pub fn io(self, ports: &mut impl Ports) -> Option<u16> {
-        let base = self.read(ports, BASE);
+        self.ports_at(ports, BASE)
+    }
+
+    fn ports_at(self, ports: &mut impl Ports, register: u8) -> Option<u16> {
+        let base = self.read(ports, register);
         u16::try_from(base & !3).ok().filter(|&io| base & 1 != 0 && io != 0)
     }
 
@@ -74,23 +80,47 @@ pub fn is_present(ports: &mut impl Ports) -> bool {
     there
 }
 
-/// Which of the two IDE channels at the AT's ports (1F0h, 170h) a PCI controller serves (PCI IDE Controller
-/// Specification 1.0, section 2: programming interface).
-pub fn ide_channels<P: Ports>(ports: &mut P) -> [bool; 2] {
+/// How a PCI controller serves an IDE channel at the AT's ports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IdeChannel {
+    /// One does.
+    pub served: bool,
+    /// First port of the channel's bus master; 0: there is none that is known to work.
+    pub master: u16,
+}
+
+/// What serves the two IDE channels at the AT's ports (1F0h, 170h): PCI IDE Controller Specification 1.0,
+/// section 2, programming interface; Programming Interface for Bus Master IDE Controller 1.0, section 2.
+pub fn ide_channels<P: Ports>(ports: &mut P) -> [IdeChannel; 2] {
     /// Mass storage, IDE.
     const IDE: u32 = 0x0101;
-    let mut served = [false; 2];
-    scan(ports, &mut |ports, function, _| {
+    const HAS_MASTER: u32 = 0x80;
+    /// Bus masters of other makers need to be known one by one: some of the first lose data.
+    const INTEL: u32 = 0x8086;
+    let mut channels = [IdeChannel::default(); 2];
+    scan(ports, &mut |ports, function, id| {
         let class = function.class(ports);
         let on = function.read(ports, COMMAND) & IO_SPACE != 0;
         if class >> 8 == IDE && on {
-            // Bits 0 and 2: the channel is at ports of its own.
-            served[0] |= class & 1 == 0;
-            served[1] |= class & 4 == 0;
+            let master = match function.ports_at(ports, MASTER_BASE) {
+                Some(base) if class & HAS_MASTER != 0 && id & 0xFFFF == INTEL => {
+                    function.enable(ports);
+                    base
+                }
+                _ => 0,
+            };
+            for (index, channel) in channels.iter_mut().enumerate() {
+                // Bits 0 and 2: the channel is at ports of its own.
+                if class >> (index * 2) & 1 == 0 {
+                    // A channel's registers are 8 ports; a base is a multiple of 16.
+                    let master = if master == 0 { 0 } else { master | (index as u16) << 3 };
+                    *channel = IdeChannel { served: true, master };
+                }
+            }
         }
         false
     });
-    served
+    channels
 }
 
 /// Calls `visit` with each function and its vendor and device numbers (device in the high word), until it

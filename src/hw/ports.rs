@@ -68,6 +68,16 @@ pub trait Ports {
         }
     }
 
+    /// Lends `length` bytes from `start` on to a bus master, until [`Ports::reclaim`]: their physical address.
+    /// What was written to them before reaches it. `None`: no bus master reaches them.
+    fn lend(&mut self, start: *const u8, length: usize) -> Option<u32> {
+        let _ = (start, length);
+        None
+    }
+
+    /// What bus masters have written to memory that was lent is there from now on.
+    fn reclaim(&mut self) {}
+
     /// Waits at least `us` microseconds, up to 10 000; for resets and settling times only.
     fn delay_us(&mut self, us: u32);
 }

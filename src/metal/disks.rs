@@ -21,8 +21,8 @@ enum Route {
     Ata(u8, DiskInfo),
 }
 
-/// What was found at each place of an IDE drive.
-pub type Probes = [Option<(Identity, Owner)>; MAX_DRIVES as usize];
+/// What was found at each place of an IDE drive, and whether it is served by DMA.
+pub type Probes = [Option<(Identity, Owner, bool)>; MAX_DRIVES as usize];
 
 /// All disks of the PC.
 pub struct PcDisks {
@@ -63,10 +63,14 @@ impl PcDisks {
     /// What was found on the IDE channels.
     pub fn probes(&self) -> Probes {
         let mut number = 0..;
-        self.owners.map(|owner| Some((*self.ata.identity(number.next()?)?, owner)))
+        self.owners.map(|owner| {
+            let drive = number.next()?;
+            Some((*self.ata.identity(drive)?, owner, self.ata.does_dma(drive)))
+        })
     }
 
-    /// The interrupt lines of channels that are ours, whose drives raise them from now on. None where a hard
+    /// The interrupt lines of channels that are ours, whose drives raise them, and do DMA where that works, from now
+    /// on. None where a hard
     /// disk is the BIOS's: its calls may set up the drives of both channels, and wait for their interrupts.
     pub fn use_interrupts(&mut self) -> Lines {
         let mut lines = 0;
@@ -168,6 +172,10 @@ impl Disks for PcDisks {
             }
             Route::Bios(_) => self.flush(disk).map(|()| true),
         }
+    }
+
+    fn pin(&mut self, owner: block::Owner) {
+        self.ata.pin(owner);
     }
 
     fn release(&mut self, owner: block::Owner) {

@@ -10,7 +10,8 @@ use ftpsrv::hw::ports::Ports;
 pub struct IoPorts;
 
 // SAFETY, for every block below: port I/O of the drivers in `hw` changes no memory that Rust knows
-// of (bus masters are given SharedMemory alone, which no reference points into); the string forms stay within the slice they are given.
+// of (bus masters are given SharedMemory, which no reference points into, and memory that their driver lends
+// them); the string forms stay within the slice they are given.
 // ESI is the compiler's own on this target, so that OUTS borrows it.
 impl Ports for IoPorts {
     fn inb(&mut self, port: u16) -> u8 {
@@ -113,6 +114,17 @@ impl Ports for IoPorts {
             asm!("xchg esi, {data}", "rep outsd", "mov esi, {data}", data = inout(reg) data.as_ptr() => _,
                 in("dx") port, inout("ecx") data.len() / 4 => _, options(nostack, preserves_flags));
         }
+    }
+
+    fn lend(&mut self, start: *const u8, _: usize) -> Option<u32> {
+        // SAFETY: no instruction; the compiler takes it for one that reads and writes any memory.
+        unsafe { asm!("/* {0} */", in(reg) start, options(nostack, preserves_flags)) };
+        Some(start as u32)
+    }
+
+    fn reclaim(&mut self) {
+        // SAFETY: as above.
+        unsafe { asm!("", options(nostack, preserves_flags)) };
     }
 
     fn delay_us(&mut self, us: u32) {

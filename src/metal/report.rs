@@ -49,7 +49,7 @@ pub fn probes(pc: &mut Pc, desk: &mut Desk<'static>, drives: &Probes) {
     );
     for (number, drive) in drives.iter().enumerate() {
         let port = if number < 2 { "1F0h" } else { "170h" };
-        let Some((identity, owner)) = drive else {
+        let Some((identity, owner, dma)) = drive else {
             let text = format_args!("IDE {port} drive {}: nothing", number & 1);
             desk.say(pc, text, Severity::Note);
             continue;
@@ -60,10 +60,11 @@ pub fn probes(pc: &mut Pc, desk: &mut Desk<'static>, drives: &Probes) {
             Owner::Proven(_) => "proven to be the BIOS's",
             Owner::Unproven => "left to the BIOS",
         };
+        let dma = if *dma { ", DMA" } else { "" };
         desk.say(
             pc,
             format_args!(
-                "IDE {port} drive {}: {} sectors, {way}, blocks of {}: {owner}",
+                "IDE {port} drive {}: {} sectors, {way}, blocks of {}{dma}: {owner}",
                 number & 1,
                 identity.sectors,
                 identity.multiple

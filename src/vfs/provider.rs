@@ -83,6 +83,10 @@ pub struct OpenFlags {
     /// Fails with [`FsError::Exists`] when there is a file, with [`FsError::Busy`] when it is being
     /// written; needs `create`.
     pub exclusive: bool,
+    /// The memory that the caller gives to read into or write from stays in place, unchanged by him, from a call
+    /// that said [`FsError::Again`] until it is asked for again, or the file is closed: the disk may read and write
+    /// it meanwhile. What is asked for again may have more room before it and behind it.
+    pub pinned: bool,
 }
 
 /// An open file. A handle that was closed, or never given out, is [`FsError::BadHandle`].

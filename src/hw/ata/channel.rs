@@ -6,6 +6,7 @@
 //! What always holds: no register is written while the drive is busy, except to reset it; when a
 //! command has failed otherwise than by a drive's error bits, the channel is to be reset first.
 
+use super::dma::BusMaster;
 use super::taskfile::{Taskfile, select};
 use crate::block::SECTOR;
 use crate::hw::ports::Ports;
@@ -70,19 +71,21 @@ impl Limit {
 
 /// A channel: up to two drives at eight ports, and one more.
 pub struct Channel<P> {
-    ports: P,
+    pub(super) ports: P,
     base: u16,
     control: u16,
     /// The data register is accessed by double words.
     double_words: bool,
     /// Device control while the channel is ours.
     ours: u8,
+    pub(super) master: BusMaster,
 }
 
 impl<P: Ports> Channel<P> {
     /// The channel whose registers begin at `base`, with device control at `control`.
     pub fn new(ports: P, base: u16, control: u16) -> Channel<P> {
-        Channel { ports, base, control, double_words: false, ours: INTERRUPTS_OFF }
+        let master = BusMaster::default();
+        Channel { ports, base, control, double_words: false, ours: INTERRUPTS_OFF, master }
     }
 
     /// Sets whether data moves by double words.
@@ -263,6 +266,7 @@ impl<P: Ports> Channel<P> {
 
     /// Resets both drives; whether `device` can take commands after it, within `limit`.
     pub fn reset(&mut self, device: u8, limit: Limit) -> Result<(), Fault> {
+        self.stop_dma();
         self.ports.outb(self.control, INTERRUPTS_OFF | SOFT_RESET);
         // At least 5 us.
         self.ports.delay_us(10);
@@ -330,6 +334,13 @@ impl<P: Ports> Channel<P> {
         let now = self.wait(limit, |now| now & status::BUSY == 0)?;
         self.verdict(now)?;
         if now & status::DATA == 0 { Ok(()) } else { Err(Fault::TimeOut) }
+    }
+
+    /// The command that has ended: its errors.
+    pub(super) fn outcome(&mut self) -> Result<(), Fault> {
+        let now = self.get(register::STATUS);
+        self.verdict(now)?;
+        if now & (status::BUSY | status::DATA) == 0 { Ok(()) } else { Err(Fault::TimeOut) }
     }
 
     fn verdict(&mut self, now: u8) -> Result<(), Fault> {

@@ -30,6 +30,8 @@ pub struct Identity {
     pub write_cache: bool,
     /// Its medium can be removed.
     pub removable: bool,
+    /// Somebody, mostly the BIOS, has chosen how it moves data by DMA, and so set up its controller, too.
+    pub dma: bool,
     /// Serial number and model, as the drive spells them.
     name: [u8; NAME],
 }
@@ -66,6 +68,9 @@ impl Identity {
             flush: supports(83, 1 << 12),
             write_cache: enabled(85, 1 << 5),
             removable: word(0) & 1 << 7 != 0,
+            // The mode in force: Ultra DMA's in word 88, which word 53 vouches for, or multiword DMA's in 63.
+            dma: word(49) & 1 << 8 != 0
+                && (word(53) & 4 != 0 && word(88) & 0x7F00 != 0 || word(63) & 0x0700 != 0),
             name,
         })
     }
@@ -140,6 +145,19 @@ mod tests {
         let valid = [(60, 1000), (83, 1 << 14 | 1 << 12), (85, 1 << 5), (87, 1 << 14)];
         let full = Identity::parse(&answer(&[&[lba][..], &valid].concat())).unwrap();
         assert!(full.flush && full.write_cache);
+    }
+
+    #[test]
+    fn dma_counts_where_a_mode_is_in_force() {
+        let disk = [(1, 100), (3, 4), (6, 32)];
+        let of = |words: &[(usize, u16)]| {
+            Identity::parse(&answer(&[&disk[..], words].concat())).unwrap().dma
+        };
+        assert!(of(&[(49, 1 << 8), (63, 0x0407)]), "multiword DMA 2");
+        assert!(of(&[(49, 1 << 8), (63, 0x0007), (53, 4), (88, 0x043F)]), "Ultra DMA 2");
+        assert!(!of(&[(49, 1 << 8), (63, 0x0007), (53, 4), (88, 0x003F)]), "none is chosen");
+        assert!(!of(&[(49, 1 << 8), (63, 0x0007), (53, 1), (88, 0x043F)]), "word 88 means nothing");
+        assert!(!of(&[(63, 0x0407)]), "no DMA");
     }
 
     #[test]

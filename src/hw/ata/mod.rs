@@ -8,6 +8,7 @@
 //! the channel is ours, because a reset takes both of its drives.
 
 mod channel;
+mod dma;
 mod identity;
 mod owner;
 mod pending;
@@ -48,6 +49,8 @@ struct Drive {
     prepared: bool,
     /// Sectors in a block, once prepared.
     block: u8,
+    /// Its controller's bus master moves its data.
+    dma: bool,
     /// Something was written since the last FLUSH CACHE.
     unflushed: bool,
     /// It did not answer the last time.
@@ -74,6 +77,8 @@ pub struct Ata<P> {
     /// Marked by [`Ata::mark`], and the mark could be read.
     marked: [bool; 2],
     traffic: [Traffic; 2],
+    /// Bit n: owner n keeps his memory in place.
+    pinned: u32,
 }
 
 impl<P: Ports + Clone> Ata<P> {
@@ -86,6 +91,7 @@ impl<P: Ports + Clone> Ata<P> {
             drives: [None; MAX_DRIVES as usize],
             marked: [false; 2],
             traffic: [Traffic::default(); 2],
+            pinned: 0,
         };
         let on_pci = pci::ide_channels(&mut ports);
         for first in [0, 2] {
@@ -95,8 +101,12 @@ impl<P: Ports + Clone> Ata<P> {
             let ghost = matches!((&master, &slave), (Some(a), Some(b)) if a.same_drive(b));
             ata.enter(first, master);
             ata.enter(first + 1, slave.filter(|_| !ghost));
-            if on_pci.get(usize::from(first / 2)) == Some(&true) {
+            let Some(on_pci) = on_pci.get(usize::from(first / 2)) else { continue };
+            if on_pci.served {
                 ata.try_double_words(first);
+            }
+            if let Some(channel) = ata.channel(first) {
+                channel.use_master(on_pci.master);
             }
         }
         ata
@@ -152,6 +162,7 @@ impl<P: Ports> Ata<P> {
                 identity,
                 prepared: false,
                 block: 1,
+                dma: false,
                 unflushed: false,
                 hung: false,
                 lost: None,
@@ -170,10 +181,13 @@ impl<P: Ports> Ata<P> {
     }
 
     /// Has the drives of a channel, 0 or 1, raise their interrupt (IRQ 14 or 15) when they want to be asked
-    /// again; for a channel that the BIOS does not use.
+    /// again, and its bus master move their data where that works; for a channel that the BIOS does not use.
     pub fn use_interrupt(&mut self, channel: usize) {
         if let Some(channel) = self.channels.get_mut(channel) {
             channel.use_interrupt();
+        }
+        for drive in [channel as u8 * 2, channel as u8 * 2 + 1] {
+            self.try_dma(drive);
         }
     }
 

@@ -6,19 +6,23 @@
 //! expected to ask again. Whoever cannot wait has it finished first ([`Ata::settle`]). A flush is such a command,
 //! too.
 //!
+//! Where the controller's bus master moves data ([`super::dma`]), it works with the memory of an owner who keeps it
+//! in place ([`Ata::pin`]), until the command has ended or he is released; what was read comes all at once.
+//!
 //! What always holds: bytes to be written are said to be written after the drive has said so, and only to the
 //! owner who gave them; so those of a write that failed are still at hand, and are repeated as
 //! [`Ata::write`] does. What was read is handed out when its block came without an error; in a command that is
 //! handed out at once, when all of it did.
 
 use super::channel::{Channel, Fault, Limit, SPINS};
+use super::dma::is_distrusted;
 use super::transfer::{RESET, meaning};
 use super::{Ata, Drive};
 use crate::block::{DiskError, Lba, Owner, SECTOR, Transfer};
 use crate::hw::ports::Ports;
 
 /// Sectors of a command: what others may have to wait for.
-const MOST: u32 = 16;
+pub(super) const MOST: u32 = 16;
 /// Calls of others that an owner may miss before its command is finished without it: each client's once or
 /// twice a turn, and two turns.
 const PATIENCE: u8 = 50;
@@ -37,8 +41,10 @@ pub(super) struct Pending {
     drive: u8,
     owner: Owner,
     write: bool,
-    /// A write: the drive has said that all of it is good.
+    /// A write, or a read by DMA: the drive has said that all of it is good.
     good: bool,
+    /// The address of the memory that the bus master has been lent; 0: the CPU moves the data.
+    memory: usize,
     /// Calls of others that are refused yet, for its owner was told to ask again.
     patience: u8,
     /// The command's first sector, and how many.
@@ -100,8 +106,12 @@ impl<P: Ports> Ata<P> {
         let mut rest = 0;
         if let Some(pending) = &mut self.traffic(drive).pending
             && (pending.drive, pending.write) == (drive, write)
-            && match write {
-                true => (pending.owner, pending.lba) == (owner, lba) && pending.sectors <= sectors,
+            && match write || pending.memory != 0 {
+                true => {
+                    (pending.owner, pending.lba) == (owner, lba)
+                        && pending.sectors <= sectors
+                        && (write || pending.place_in(&transfer).is_some())
+                }
                 false => pending.lba + pending.moved == lba,
             }
         {
@@ -113,7 +123,7 @@ impl<P: Ports> Ata<P> {
         let mut moved = 0;
         let mut result = Ok(());
         if fresh {
-            result = self.begin(owner, drive, lba, sectors, write, now);
+            result = self.begin(owner, drive, lba, &mut transfer, sectors, now);
         }
         let looks = if fresh && write { SPINS } else { 1 };
         if result.is_ok() {
@@ -133,8 +143,10 @@ impl<P: Ports> Ata<P> {
         }
         // What is written comes in whole commands.
         let least = if write { MOST } else { 1 };
-        while self.goes_ahead(drive) && sectors + ahead - moved >= least {
-            let (rest, more) = (transfer.from_sector(moved), sectors + ahead - moved);
+        // A bus master needs memory to read to.
+        let all = if self.is_by_dma(owner, drive) { sectors } else { sectors + ahead };
+        while self.goes_ahead(drive) && all - moved >= least {
+            let (rest, more) = (transfer.from_sector(moved), all - moved);
             match self.go_ahead(owner, drive, lba + moved, rest, more, now) {
                 Some(came) => moved += came,
                 None => break,
@@ -163,9 +175,9 @@ impl<P: Ports> Ata<P> {
         sectors: u32,
         now: u32,
     ) -> Option<u32> {
-        let (write, mut came) = (transfer.is_write(), 0);
-        let looks = if write { SPINS } else { 1 };
-        let begun = self.begin(owner, drive, lba, sectors, write, now);
+        let mut came = 0;
+        let looks = if transfer.is_write() { SPINS } else { 1 };
+        let begun = self.begin(owner, drive, lba, &mut transfer, sectors, now);
         let result =
             begun.and_then(|()| self.exchange(drive, &mut transfer, looks, &mut came, now));
         let Err(fault) = result else { return Some(came) };
@@ -174,18 +186,24 @@ impl<P: Ports> Ata<P> {
         None
     }
 
-    fn begin(
+    /// Begins a command of up to `sectors` sectors; by DMA, of no more than `transfer` has room for.
+    pub(super) fn begin(
         &mut self,
         owner: Owner,
         drive: u8,
         lba: u32,
+        transfer: &mut Transfer<'_>,
         sectors: u32,
-        write: bool,
         now: u32,
     ) -> Result<(), Fault> {
-        let sectors = sectors.min(MOST);
-        let limit = self.issue(drive, lba, sectors as usize, write)?;
-        let command = Pending::new(owner, drive, write, lba, sectors);
+        let (write, sectors) = (transfer.is_write(), sectors.min(MOST));
+        let memory = if self.is_by_dma(owner, drive) { Some(&mut *transfer) } else { None };
+        let (limit, by_dma) = self.issue(drive, lba, sectors, write, memory)?;
+        let mut command = Pending::new(owner, drive, write, lba, sectors);
+        if by_dma {
+            command.sectors = sectors.min(transfer.sectors());
+            command.memory = transfer.start() as usize;
+        }
         self.traffic(drive).pending = Some(command.timed(now, limit));
         Ok(())
     }
@@ -244,6 +262,9 @@ impl<P: Ports> Ata<P> {
     ) -> Result<(), Fault> {
         let Some((channel, drive, traffic)) = self.lane(number) else { return Ok(()) };
         let Some(pending) = &mut traffic.pending else { return Ok(()) };
+        if pending.memory != 0 {
+            return self.collect(number, transfer, done, now);
+        }
         let start = pending.moved;
         // What was given to the drive before is at the start of the data again.
         let base = if pending.write { 0 } else { start };
@@ -287,6 +308,39 @@ impl<P: Ports> Ata<P> {
         if good { Ok(()) } else { channel.finish(limit) }
     }
 
+    /// As [`Ata::exchange`], of a command by DMA. What was read lies somewhere in the owner's buffer, which may
+    /// have got longer at its start: it is moved there.
+    fn collect(
+        &mut self,
+        number: u8,
+        transfer: &mut Transfer<'_>,
+        done: &mut u32,
+        now: u32,
+    ) -> Result<(), Fault> {
+        let Some((channel, drive, traffic)) = self.lane(number) else { return Ok(()) };
+        let Some(pending) = &mut traffic.pending else { return Ok(()) };
+        let ended = if pending.good { Ok(true) } else { channel.dma_ended() };
+        let result = match ended {
+            Ok(false) if !pending.is_late(now) => return Ok(()),
+            Ok(false) => Err(Fault::TimeOut),
+            Ok(true) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = result {
+            channel.stop_dma();
+            drive.dma &= !is_distrusted(fault);
+            return result;
+        }
+        drive.hung = false;
+        *done = pending.sectors;
+        let (at, length) = (pending.place_in(transfer), pending.sectors as usize * SECTOR);
+        traffic.pending = None;
+        if let (Transfer::Read(buffer), Some(at @ 1..)) = (transfer, at) {
+            buffer.copy_within(at..at + length, 0);
+        }
+        Ok(())
+    }
+
     /// Whether a command of the drive's channel is at work, or its owner is expected to ask for it: whoever else
     /// comes, or with `owner` for a transfer also he, is to come again later.
     pub fn engaged(&mut self, number: u8, owner: Option<Owner>, now: u32) -> bool {
@@ -296,9 +350,10 @@ impl<P: Ports> Ata<P> {
         if !own {
             traffic.others = ALONE;
         }
-        let given = pending.write && pending.left() == 0;
+        let by_dma = pending.memory != 0;
+        let given = by_dma || pending.write && pending.left() == 0;
         if !pending.good && pending.offered == 0 {
-            let ready = channel.poll(!given, 1);
+            let ready = if by_dma { channel.dma_ended() } else { channel.poll(!given, 1) };
             if ready == Ok(false) {
                 let late = pending.is_late(now);
                 if late {
@@ -317,13 +372,38 @@ impl<P: Ports> Ata<P> {
         waits
     }
 
-    /// Says that `owner` asks no more for what it has begun.
+    /// Says that `owner` asks no more for what it has begun. Memory of its that a bus master has been lent is its
+    /// own again.
     pub fn release(&mut self, owner: Owner) {
-        for pending in self.traffic.iter_mut().filter_map(|traffic| traffic.pending.as_mut()) {
-            if pending.owner == owner {
+        for first in [0, 2] {
+            let lent = |pending: Pending| pending.owner == owner && pending.memory != 0;
+            if self.traffic(first).pending.is_some_and(lent) {
+                self.settle(first);
+            }
+            if let Some(pending) = &mut self.traffic(first).pending
+                && pending.owner == owner
+            {
                 (pending.owner, pending.patience) = (NOBODY, 0);
             }
         }
+        self.pinned &= !Ata::<P>::bit_of(owner);
+    }
+
+    /// As [`Disks::pin`].
+    ///
+    /// [`Disks::pin`]: crate::block::Disks::pin
+    pub fn pin(&mut self, owner: Owner) {
+        self.pinned |= Ata::<P>::bit_of(owner);
+    }
+
+    fn bit_of(owner: Owner) -> u32 {
+        1u32.checked_shl(owner.into()).unwrap_or(0)
+    }
+
+    /// Whether a command of `owner`'s to the drive is by DMA.
+    fn is_by_dma(&mut self, owner: Owner, number: u8) -> bool {
+        let pinned = self.pinned & Ata::<P>::bit_of(owner) != 0;
+        pinned && self.at(number).is_some_and(|(_, drive)| drive.dma)
     }
 
     /// Brings what is pending on a drive's channel to its end: read data are dropped, and of a write that is
@@ -337,6 +417,15 @@ impl<P: Ports> Ata<P> {
         let (limit, left, drive_number) = (Limit::ms(pending.limit), pending.left(), pending.drive);
         let flush = pending.lba == FLUSH;
         let fault = match (pending.write, left) {
+            _ if pending.memory != 0 => {
+                let result = channel.finish_dma(limit);
+                pending.good = result.is_ok();
+                if let Err(fault) = result {
+                    channel.stop_dma();
+                    drive.dma &= !is_distrusted(fault);
+                }
+                result.err()
+            }
             (false, _) => {
                 channel.drop_blocks(pending.offered, left, drive.block.into(), limit).err()
             }
@@ -371,8 +460,14 @@ impl<P: Ports> Ata<P> {
         Some((self.channels.get_mut(usize::from(number / 2))?, drive, traffic))
     }
 
-    fn traffic(&mut self, drive: u8) -> &mut Traffic {
+    pub(super) fn traffic(&mut self, drive: u8) -> &mut Traffic {
         &mut self.traffic[usize::from(drive / 2) & 1]
+    }
+}
+
+impl Traffic {
+    pub(super) fn drop_pending(&mut self) {
+        self.pending = None;
     }
 }
 
@@ -383,6 +478,7 @@ impl Pending {
             owner,
             write,
             good: false,
+            memory: 0,
             patience: if write { PATIENCE } else { 0 },
             lba,
             sectors,
@@ -395,6 +491,12 @@ impl Pending {
 
     fn timed(self, now: u32, limit: Limit) -> Pending {
         Pending { since: now, limit: limit.0 / 1000, ..self }
+    }
+
+    /// Where in a buffer for a read by DMA what is read lies, in bytes; `None` when not all of it does.
+    fn place_in(&self, transfer: &Transfer<'_>) -> Option<usize> {
+        let at = self.memory.checked_sub(transfer.start() as usize)?;
+        (at + self.sectors as usize * SECTOR <= transfer.bytes()).then_some(at)
     }
 
     /// Sectors that are not moved yet.

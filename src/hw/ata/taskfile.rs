@@ -10,6 +10,8 @@ pub mod command {
     pub const READ_MULTIPLE: u8 = 0xC4;
     pub const WRITE_MULTIPLE: u8 = 0xC5;
     pub const SET_MULTIPLE_MODE: u8 = 0xC6;
+    pub const READ_DMA: u8 = 0xC8;
+    pub const WRITE_DMA: u8 = 0xCA;
     pub const FLUSH_CACHE: u8 = 0xE7;
     pub const IDENTIFY_DEVICE: u8 = 0xEC;
     pub const SET_FEATURES: u8 = 0xEF;

@@ -204,7 +204,7 @@ impl<P: Ports> Ata<P> {
         done: &mut usize,
     ) -> Result<(), Fault> {
         let count = transfer.bytes() / SECTOR;
-        let limit = self.issue(number, lba, count, transfer.is_write())?;
+        let (limit, _) = self.issue(number, lba, count as u32, transfer.is_write(), None)?;
         let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
         let bytes = if count > 1 { usize::from(drive.block) * SECTOR } else { SECTOR };
         match transfer {
@@ -215,19 +215,34 @@ impl<P: Ports> Ata<P> {
         Ok(())
     }
 
-    /// Begins a command, with what it needs before it; how long the drive may take for it.
+    /// Begins a command, with what it needs before it; how long the drive may take for it, and whether it is by
+    /// DMA: where `memory` is given, of as many sectors as that has, and a bus master reaches it.
     pub(super) fn issue(
         &mut self,
         number: u8,
         lba: u32,
-        count: usize,
+        count: u32,
         write: bool,
-    ) -> Result<Limit, Fault> {
+        memory: Option<&mut Transfer<'_>>,
+    ) -> Result<(Limit, bool), Fault> {
         self.free(number)?;
         let Some((channel, drive)) = self.at(number) else { return Err(Fault::TimeOut) };
         let limit = if drive.hung { SECOND_CHANCE } else { COMMAND };
         if !drive.prepared {
             prepare(channel, number & 1, drive, limit)?;
+        }
+        let translation = drive.identity.translation;
+        let with = |code, count| Taskfile::sectors(number & 1, code, translation, lba, count);
+        drive.unflushed |= write;
+        if let Some(memory) = memory {
+            let sectors = count.min(memory.sectors());
+            let code = if write { command::WRITE_DMA } else { command::READ_DMA };
+            let bytes = sectors * SECTOR as u32;
+            if sectors > 0
+                && channel.begin_dma(&with(code, sectors), memory.start(), bytes, !write, limit)?
+            {
+                return Ok((limit, true));
+            }
         }
         let code = match (write, drive.block > 1 && count > 1) {
             (false, true) => command::READ_MULTIPLE,
@@ -235,11 +250,8 @@ impl<P: Ports> Ata<P> {
             (true, true) => command::WRITE_MULTIPLE,
             (true, false) => command::WRITE_SECTORS,
         };
-        let translation = drive.identity.translation;
-        let registers = Taskfile::sectors(number & 1, code, translation, lba, count as u32);
-        drive.unflushed |= write;
-        channel.issue(&registers, limit)?;
-        Ok(limit)
+        channel.issue(&with(code, count), limit)?;
+        Ok((limit, false))
     }
 
     /// Frees the channel of what is pending, and of what a drive is still busy with after it was given up, be it this one or

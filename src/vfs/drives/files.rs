@@ -110,6 +110,9 @@ impl Drives<'_> {
             open.file.set_owner(place as u8);
         }
         self.cache.release(place as u8);
+        if flags.pinned {
+            self.cache.pin(place as u8);
+        }
         self.count_writers(done.number);
         Ok(FileHandle(handle))
     }

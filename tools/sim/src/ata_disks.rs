@@ -21,7 +21,9 @@ pub struct AtaDisks {
 impl AtaDisks {
     /// Looks for drives on the bus.
     pub fn find(floppies: SimDisks, bus: &PortBus, on_wait: Rc<dyn Fn(u64)>) -> AtaDisks {
-        let ata = Ata::find(bus.clone());
+        let mut ata = Ata::find(bus.clone());
+        ata.use_interrupt(0);
+        ata.use_interrupt(1);
         AtaDisks { floppies, drives: ata.drives().collect(), ata, bus: bus.clone(), on_wait }
     }
 
@@ -94,6 +96,10 @@ impl Disks for AtaDisks {
             None => self.floppies.flush_some(owner, disk),
             Some(drive) => self.timed(|ata, now| ata.flush_some(owner, drive, now)),
         }
+    }
+
+    fn pin(&mut self, owner: Owner) {
+        self.ata.pin(owner);
     }
 
     fn release(&mut self, owner: Owner) {

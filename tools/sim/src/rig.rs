@@ -31,6 +31,7 @@ pub const READ: OpenFlags = OpenFlags {
     create: false,
     truncate: false,
     exclusive: false,
+    pinned: false,
 };
 
 /// Makes or overwrites.

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use ftpsrv::hw::ports::Ports;
 
+use super::lent::Lent;
+
 /// Something that answers at ports.
 pub trait Device {
     /// Whether it answers at `port`.
@@ -32,7 +34,7 @@ struct Inner {
 
 /// A handle to the bus; clones share it.
 #[derive(Clone, Default)]
-pub struct PortBus(Rc<RefCell<Inner>>);
+pub struct PortBus(Rc<RefCell<Inner>>, Lent);
 
 impl PortBus {
     /// A bus without devices.
@@ -45,6 +47,11 @@ impl PortBus {
         let device = Rc::new(RefCell::new(device));
         self.0.borrow_mut().devices.push(device.clone());
         device
+    }
+
+    /// Memory that drivers have lent to bus masters.
+    pub fn lent(&self) -> Lent {
+        self.1.clone()
     }
 
     /// Microseconds since the start. Every access takes one, as on ISA.
@@ -116,6 +123,10 @@ impl Ports for PortBus {
 
     fn outl(&mut self, port: u16, value: u32) {
         self.write(port, 4, value);
+    }
+
+    fn lend(&mut self, start: *const u8, length: usize) -> Option<u32> {
+        Some(self.1.lend(start, length))
     }
 
     fn delay_us(&mut self, us: u32) {

@@ -4,8 +4,10 @@
 //! answers for an absent device 1).
 
 mod drive;
+mod master;
 
 pub use drive::{Faults, IdeDrive, Kind, Model};
+pub use master::Master;
 
 use ftpsrv::block::SECTOR;
 
@@ -40,6 +42,7 @@ pub struct IdeChannel {
     /// A double word is two words of data; otherwise its upper half is for the sector count register, as on
     /// ISA.
     pub on_pci: bool,
+    master: Option<Master>,
     device: u8,
     control: u8,
     /// What a host must not do and did.
@@ -64,6 +67,11 @@ impl IdeChannel {
     /// On a controller that takes double words.
     pub fn on_pci(self) -> IdeChannel {
         IdeChannel { on_pci: true, ..self }
+    }
+
+    /// With a bus master.
+    pub fn with_master(self, master: Master) -> IdeChannel {
+        IdeChannel { master: Some(master), on_pci: true, ..self }
     }
 
     /// Connects a drive as number 0 or 1.
@@ -168,10 +176,19 @@ impl IdeChannel {
     }
 
     fn after(&mut self) {
+        if let Some(master) = &mut self.master {
+            for drive in self.drives.iter_mut().flatten() {
+                drive.move_by_dma(master);
+            }
+            self.violations.append(&mut master.violations);
+        }
         for drive in self.drives.iter_mut().flatten() {
             self.violations.append(&mut drive.violations);
             if std::mem::take(&mut drive.interrupt) && self.control & NO_INTERRUPTS == 0 {
                 self.interrupts += 1;
+                if let Some(master) = &mut self.master {
+                    master.interrupt();
+                }
             }
         }
     }
@@ -180,10 +197,15 @@ impl IdeChannel {
 impl Device for IdeChannel {
     fn decodes(&self, port: u16) -> bool {
         let connected = self.drives.iter().any(Option::is_some);
-        connected && ((self.base..self.base + 8).contains(&port) || port == self.control_port)
+        let by_master = self.master.as_ref().is_some_and(|master| master.decodes(port));
+        let own = (self.base..self.base + 8).contains(&port) || port == self.control_port;
+        connected && own || by_master
     }
 
     fn read(&mut self, port: u16, size: u8) -> u32 {
+        if let Some(master) = self.master.as_ref().filter(|master| master.decodes(port)) {
+            return u32::from(master.read(port));
+        }
         if port == self.control_port {
             return u32::from(self.status(false));
         }
@@ -201,6 +223,11 @@ impl Device for IdeChannel {
 
     fn write(&mut self, port: u16, size: u8, value: u32) {
         match port {
+            _ if self.master.as_ref().is_some_and(|master| master.decodes(port)) => {
+                if let Some(master) = &mut self.master {
+                    master.write(port, size, value);
+                }
+            }
             _ if port == self.control_port => self.write_control(value as u8),
             _ if port == self.base + DATA && size >= 2 => self.write_data(size, value),
             _ => self.write_register(port - self.base, value as u8),

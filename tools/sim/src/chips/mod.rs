@@ -6,6 +6,7 @@ pub mod dp8390;
 pub mod etherlink3;
 pub mod fitted;
 pub mod ide;
+pub mod lent;
 pub mod pci;
 pub mod pcnet;
 pub mod pic;

@@ -1,4 +1,4 @@
-//! Configuration space by mechanism 1, with one function: device 3 of bus 0.
+//! Configuration space by mechanism 1, with one function, a network card or an IDE controller: device 3 of bus 0.
 
 use super::Device;
 
@@ -20,6 +20,20 @@ impl Pci {
         registers[4] = u32::from(io) | 1;
         registers[15] = 0x010B;
         Pci { address: 0, registers }
+    }
+
+    /// An IDE controller of Intel's for the channels at the AT's ports, with bus masters at `master`.
+    pub fn ide(master: u16) -> Pci {
+        let mut registers = [0; 64];
+        (registers[0], registers[1], registers[2]) = (0x7010_8086, 1, 0x0101_8000);
+        registers[8] = u32::from(master) | 1;
+        Pci { address: 0, registers }
+    }
+
+    /// The same of another maker's.
+    pub fn of(mut self, vendor: u16) -> Pci {
+        self.registers[0] = self.registers[0] & 0xFFFF_0000 | u32::from(vendor);
+        self
     }
 
     /// Whether the function answers at its ports and may be a bus master.

@@ -1,6 +1,7 @@
 //! Transfers that the ATA driver does not wait for, against models of drives: who comes between, who goes
 //! away, and what goes wrong meanwhile.
 
+mod dma;
 mod faults;
 mod flush;
 
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use ftpsrv::block::{DiskError, Lba, SECTOR, Transfer};
 use ftpsrv::hw::ata::Ata;
 use sim::chips::bus::PortBus;
-use sim::chips::ide::{IdeChannel, IdeDrive, Kind, Model, pattern, patterns};
+use sim::chips::ide::{Faults, IdeChannel, IdeDrive, Kind, Model, pattern, patterns};
 use sim::network::Random;
 
 const FOREVER: u32 = u32::MAX;

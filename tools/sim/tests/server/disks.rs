@@ -294,10 +294,14 @@ fn a_floppy_that_is_exchanged_in_an_upload_gets_nothing_of_it() {
 /// An IDE drive works while the server serves others, so that not even one of its commands is waited for.
 #[test]
 fn a_slow_ide_drive_keeps_nobody_waiting() {
+    [false, true].into_iter().for_each(a_slow_ide_drive_keeps_nobody_waiting_where);
+}
+
+fn a_slow_ide_drive_keeps_nobody_waiting_where(dma: bool) {
     const COMMAND: u64 = 100;
     // Moving a command's data by words takes 4 ms on ISA.
     const MOVING: u64 = 5;
-    let mut rig = Boot::new().ide(Model::modern(1)).start();
+    let mut rig = Boot::new().ide(Model { dma, ..Model::modern(1) }).start();
     let (slow, quick) = (rig.login(0), rig.login(1));
     let content = Random::new(8).bytes(120_000);
     assert!(rig.put(slow, "STOR OLD.DAT", &content).starts_with("226"));
@@ -328,8 +332,12 @@ fn a_slow_ide_drive_keeps_nobody_waiting() {
 /// Where the drive's interrupt ends it, the CPU may halt as long as a drive works, and no longer.
 #[test]
 fn a_drive_at_work_leaves_nothing_to_do() {
+    [false, true].into_iter().for_each(a_drive_at_work_leaves_nothing_to_do_where);
+}
+
+fn a_drive_at_work_leaves_nothing_to_do_where(dma: bool) {
     const COMMAND: u32 = 100;
-    let mut rig = Boot::new().ide(Model::modern(1)).start();
+    let mut rig = Boot::new().ide(Model { dma, ..Model::modern(1) }).start();
     let ftp = rig.login(0);
     let content = Random::new(8).bytes(120_000);
     assert!(rig.put(ftp, "STOR OLD.DAT", &content).starts_with("226"));
@@ -353,8 +361,12 @@ fn a_drive_at_work_leaves_nothing_to_do() {
 /// Everybody reads and writes on one IDE drive, somebody lists and deletes, somebody goes away.
 #[test]
 fn many_clients_share_an_ide_drive() {
+    [false, true].into_iter().for_each(many_clients_share_an_ide_drive_where);
+}
+
+fn many_clients_share_an_ide_drive_where(dma: bool) {
     for latency in [50, 3_000] {
-        let model = Model { latency_us: latency, ..Model::modern(1) };
+        let model = Model { latency_us: latency, dma, ..Model::modern(1) };
         let mut rig = Boot::new().ide(model).start();
         let clients: Vec<_> = (0..8).map(|n| rig.login(n % 3)).collect();
         let content: Vec<_> = (0..4).map(|n| Random::new(n).bytes(90_000)).collect();
@@ -385,5 +397,8 @@ fn many_clients_share_an_ide_drive() {
             assert!(rig.on_disk(C, &format!("F{n}.DAT")) == content[n - 4]);
         }
         assert_eq!(rig.drive.violations(), Vec::<String>::new());
+        // READ DMA, WRITE DMA.
+        let by_dma = |code| rig.drive.with(|drive| drive.commands.contains(&code));
+        assert_eq!([0xC8, 0xCA].map(by_dma), [dma; 2]);
     }
 }

@@ -18,7 +18,8 @@ use ftpsrv::vfs::{Drive, Drives, DrivesSize, Provider};
 use sim::ata_disks::AtaDisks;
 use sim::chips::Cable;
 use sim::chips::bus::PortBus;
-use sim::chips::ide::{IdeChannel, IdeDrive, Model};
+use sim::chips::ide::{IdeChannel, IdeDrive, Master, Model};
+use sim::chips::pci::Pci;
 use sim::client::Host;
 use sim::disk::{Medium, SimDisk, SimDisks};
 use sim::fat_image::{TempFile, fsck, mkfs, mtools};
@@ -33,6 +34,8 @@ pub const SERVERS_STATION: [u8; 6] = STATION;
 pub const A: usize = 0;
 pub const C: usize = 1;
 
+/// Of the IDE controller's bus masters.
+const MASTER_PORTS: u16 = 0xC000;
 /// Hosts on the network, from 10.0.0.10 on.
 const HOSTS: u8 = 3;
 /// Turns of the server in a millisecond.
@@ -118,7 +121,7 @@ impl Boot {
         self
     }
 
-    /// C is a drive of an IDE channel, with its real driver.
+    /// C is a drive of an IDE channel, with its real driver; where it does DMA, its controller does.
     pub fn ide(mut self, model: Model) -> Boot {
         self.ide = Some(model);
         self
@@ -181,7 +184,12 @@ impl Boot {
         let ide = self.ide.take().map(|model| {
             let medium = media.pop().and_then(|disk| disk.medium).expect("a hard disk");
             let model = Model { sectors: medium.sectors(), ..model };
-            let channel = bus.plug(IdeChannel::primary().connect(0, model));
+            let mut channel = IdeChannel::primary();
+            if model.dma {
+                channel = channel.with_master(Master::new(MASTER_PORTS, bus.lent()));
+                bus.plug(Pci::ide(MASTER_PORTS));
+            }
+            let channel = bus.plug(channel.connect(0, model));
             channel.borrow_mut().drive(0).medium = medium;
             channel
         });

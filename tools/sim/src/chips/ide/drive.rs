@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ftpsrv::block::SECTOR;
 
+use super::master::Master;
 use crate::disk::Medium;
 
 const BUSY: u8 = 0x80;
@@ -15,6 +16,7 @@ const DATA: u8 = 0x08;
 const ERROR: u8 = 0x01;
 
 const ABORTED: u8 = 0x04;
+const DAMAGED: u8 = 0x80;
 const NOT_FOUND: u8 = 0x10;
 const UNCORRECTABLE: u8 = 0x40;
 
@@ -51,6 +53,12 @@ pub struct Faults {
     pub offers_bad_block: bool,
     /// An error in a read is told after the data of its block.
     pub late: bool,
+    /// So many commands by DMA from now on find their data damaged on the way (interface CRC).
+    pub damaged: u32,
+    /// Nothing has connected the lines by which it asks for DMA.
+    pub no_dma_lines: bool,
+    /// By DMA data come wrong, and nobody says so: drive and controller are in different modes.
+    pub garbles: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +68,8 @@ enum Phase {
     Write,
     Identify,
     Flush,
+    DmaRead,
+    DmaWrite,
 }
 
 /// What a drive is.
@@ -77,6 +87,8 @@ pub struct Model {
     /// Has a write cache, which is on after a reset.
     pub write_cache: bool,
     pub removable: bool,
+    /// It does DMA, in a mode that the BIOS has chosen.
+    pub dma: bool,
     pub serial: &'static str,
     /// From a command to its first block, and from block to block.
     pub latency_us: u32,
@@ -97,6 +109,7 @@ impl Model {
             has_flush: false,
             write_cache: false,
             removable: false,
+            dma: false,
             serial: "SN1",
             latency_us: 100,
             accept_us: 100,
@@ -246,7 +259,7 @@ impl IdeDrive {
         self.error = 0;
         self.change(BUSY);
         self.busy_us = self.model.latency_us;
-        if self.faults.hanging > 0 && matches!(code, 0x20 | 0x30 | 0xC4 | 0xC5) {
+        if self.faults.hanging > 0 && matches!(code, 0x20 | 0x30 | 0xC4 | 0xC5 | 0xC8 | 0xCA) {
             self.faults.hanging -= 1;
             self.busy_us = u32::MAX;
             return;
@@ -259,6 +272,14 @@ impl IdeDrive {
             (_, 0xEC) => self.enter(Phase::Identify),
             (_, 0x20 | 0x30) => self.transfer(code == 0x20, 1),
             (_, 0xC4 | 0xC5) if self.multiple > 0 => self.transfer(code == 0xC4, self.multiple),
+            (_, 0xC8 | 0xCA) if self.model.dma => {
+                let done = self.transfer(code == 0xC8, 1);
+                self.busy_us = self.model.latency_us;
+                if done.is_ok() {
+                    self.phase = if code == 0xC8 { Phase::DmaRead } else { Phase::DmaWrite };
+                }
+                done
+            }
             (_, 0x91) => {
                 self.translation = (self.registers[6] % 16 + 1, self.registers[2]);
                 Ok(())
@@ -331,6 +352,11 @@ impl IdeDrive {
             }
             Phase::Read => self.offer_block(),
             Phase::Write => self.take_block(),
+            // Data move when the bus master is there: [`IdeDrive::move_by_dma`].
+            Phase::DmaRead | Phase::DmaWrite => {
+                self.interrupt = false;
+                self.change(READY | DATA);
+            }
             Phase::Flush => match self.flush() {
                 Ok(()) => self.end(),
                 Err(code) => self.fail(code),
@@ -402,6 +428,42 @@ impl IdeDrive {
         self.offer();
     }
 
+    /// Moves a whole command's data, if it is time for it and the bus master works.
+    pub(super) fn move_by_dma(&mut self, master: &mut Master) {
+        let reads = self.phase == Phase::DmaRead;
+        let waits = self.status & DATA != 0 && (reads || self.phase == Phase::DmaWrite);
+        if !waits || self.faults.no_dma_lines || !master.is_active(reads) {
+            return;
+        }
+        self.interrupt = true;
+        if self.faults.damaged > 0 {
+            self.faults.damaged -= 1;
+            return self.fail(DAMAGED | ABORTED);
+        }
+        let sectors = self.lba..self.lba + self.left;
+        if reads {
+            let bad = sectors.clone().find(|lba| strike(&mut self.faults.unreadable, *lba));
+            let end = bad.unwrap_or(sectors.end);
+            let mut data: Vec<u8> = (self.lba..end).flat_map(|lba| self.sector(lba)).collect();
+            if self.faults.garbles {
+                data.rotate_left(2);
+            }
+            master.store(&data, bad.is_none());
+            return if bad.is_some() { self.fail(UNCORRECTABLE) } else { self.end() };
+        }
+        let data = master.load(self.left as usize * SECTOR);
+        for (lba, sector) in sectors.zip(data.chunks(SECTOR)) {
+            if strike(&mut self.faults.unwritable, lba) {
+                return self.fail(NOT_FOUND);
+            }
+            self.cache.insert(lba, sector.try_into().expect("a sector"));
+        }
+        if !self.cache_on {
+            self.write_back();
+        }
+        self.end();
+    }
+
     fn write_back(&mut self) {
         for (lba, sector) in std::mem::take(&mut self.cache) {
             self.medium.set_sector(lba, &sector);
@@ -469,7 +531,8 @@ impl IdeDrive {
         words[47] = 0x8000 | u16::from(self.model.most_multiple);
         let total = self.medium.sectors();
         if self.model.kind == Kind::Lba {
-            words[49] = 1 << 9;
+            words[49] = 1 << 9 | u16::from(self.model.dma) << 8;
+            words[63] = if self.model.dma { 0x0407 } else { 0 };
             (words[60], words[61]) = (total as u16, (total >> 16) as u16);
         }
         if self.model.kind != Kind::OldChs {

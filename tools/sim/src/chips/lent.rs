@@ -6,9 +6,16 @@ use std::rc::Rc;
 /// Pieces that are remembered: more than bus masters work with at a time.
 const PIECES: usize = 16;
 
+#[derive(Clone, Copy)]
+struct Piece {
+    address: u32,
+    start: *const u8,
+    length: usize,
+}
+
 /// Physical addresses are the low half of the host's.
 #[derive(Clone, Default)]
-pub struct Lent(Rc<RefCell<Vec<(u32, *const u8, usize)>>>);
+pub struct Lent(Rc<RefCell<Vec<Piece>>>);
 
 impl Lent {
     /// Lends `length` bytes from `start` on: their physical address.
@@ -18,7 +25,7 @@ impl Lent {
             pieces.remove(0);
         }
         let address = start.addr() as u32;
-        pieces.push((address, start, length));
+        pieces.push(Piece { address, start, length });
         address
     }
 
@@ -26,13 +33,14 @@ impl Lent {
     /// wreck the PC.
     fn find(&self, address: u32, length: usize) -> *const u8 {
         let pieces = self.0.borrow();
-        let inside = |&(start, _, size): &(u32, *const u8, usize)| {
-            (address.wrapping_sub(start) as usize).saturating_add(length) <= size
+        let inside = |piece: &&Piece| {
+            let at = address.wrapping_sub(piece.address) as usize;
+            at.saturating_add(length) <= piece.length
         };
-        let (start, pointer, _) = pieces.iter().rev().copied().find(inside).unwrap_or_else(|| {
+        let piece = pieces.iter().rev().find(inside).unwrap_or_else(|| {
             panic!("a bus master reaches for {length} bytes at {address:X}h, which nobody has lent")
         });
-        pointer.wrapping_add(address.wrapping_sub(start) as usize)
+        piece.start.wrapping_add(address.wrapping_sub(piece.address) as usize)
     }
 
     /// `length` bytes at a physical address.

@@ -5,10 +5,11 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use super::super::clients::{curl, lftp, python, url};
-use super::super::guest::{Boot, Guest, Setup};
+use super::super::guest::{Boot, CONFIG, Guest, Setup};
 use super::super::{Scenario, Stage, files};
 use super::{DISK, directories};
 use crate::disk::{self, Fat, Layout, Maker, Volume};
+use crate::emulator::Machine;
 
 const MEGABYTE: usize = 1024 * 1024;
 
@@ -41,7 +42,37 @@ pub fn all() -> Vec<Scenario> {
         let name = format!("two partitions, one beyond 8 GB, by {way}");
         all.push(Scenario::new(name, move |stage: &Stage, name: &str| far(stage, name, scsi, way)));
     }
+    for (machine, dma) in [(Machine::Pc, true), (Machine::Isapc, false)] {
+        let name = format!("an IDE disk {} DMA", if dma { "with" } else { "without" });
+        all.push(Scenario::new(name, move |stage: &Stage, name: &str| {
+            with_dma(stage, name, machine, dma)
+        }));
+    }
     all
+}
+
+/// What FTPSRV_VERBOSE says of it, and a file whose size is odd, resumed both ways where a sector does not begin.
+fn with_dma(stage: &Stage, name: &str, machine: Machine, dma: bool) -> Result<()> {
+    let config = format!("{CONFIG}FTPSRV_VERBOSE true\r\n");
+    let setup = Setup { machine, config, ..Setup::with_disks(&[DISK])? };
+    let mut guest = Guest::boot(stage, name, &setup, |_, _| Ok(()))?;
+    let said = guest.said();
+    let probe =
+        said.lines().find(|line| line.contains("IDE 1F0h drive 0: ")).context("no probe")?;
+    ensure!(probe.contains(", DMA:") == dma, "{probe}");
+    let whole = files::bytes(3 * MEGABYTE + 12_345, 5);
+    let (start, back) = (guest.dir().join("start.bin"), guest.dir().join("back.bin"));
+    fs::write(guest.dir().join("whole.bin"), &whole)?;
+    fs::write(&start, &whole[..1_000_001])?;
+    let at = url(&guest, "/drive_c/a.bin");
+    curl(&guest, &["-T", "start.bin", &at])?;
+    curl(&guest, &["-C", "1000001", "-T", "whole.bin", &at])?;
+    fs::write(&back, &whole[..700_003])?;
+    curl(&guest, &["-C", "-", "-o", "back.bin", &at])?;
+    ensure!(fs::read(&back)? == whole, "A.BIN came back different");
+    guest.switch_off()?;
+    guest.same_on_disk("/A.BIN", &whole)?;
+    guest.finish()
 }
 
 /// 8 MB through curl, then Python's ftplib on everything else, then what is on the disk.

@@ -332,7 +332,7 @@ fn many_together_get_and_store_what_is_theirs() {
     (0..4).for_each(|owner| pc.ata.pin(owner));
     for _ in 0..20_000 {
         pc.bus.elapse(random.below(400) as u32);
-        let owner = random.below(4) as usize;
+        let owner = random.below(4);
         let (first, lba) = (owner as u32 * 150, at[owner]);
         let sectors = (first + 150 - lba).min(32);
         let bytes = &mut buffers[owner][..sectors as usize * SECTOR];
@@ -342,7 +342,7 @@ fn many_together_get_and_store_what_is_theirs() {
             pc.ata.pin(owner as u8);
             continue;
         }
-        let came = if owner % 2 == 0 {
+        let came = if owner.is_multiple_of(2) {
             let came = pc.move_into(owner as u8, lba, bytes).unwrap();
             let good = patterns(lba, (came / SECTOR) as u32, version[lba as usize]);
             assert!(bytes[..came] == good);
@@ -361,7 +361,7 @@ fn many_together_get_and_store_what_is_theirs() {
         at[owner] += (came / SECTOR) as u32;
         if at[owner] == first + 150 {
             at[owner] = first;
-            if owner % 2 == 1 {
+            if !owner.is_multiple_of(2) {
                 version[first as usize..][..150].iter_mut().for_each(|version| *version += 1);
             }
         }

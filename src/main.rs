@@ -54,7 +54,9 @@ fn begin(arena: &mut Arena) -> Result<(&'static mut Pc, &'static mut Desk<'stati
     let pc = arena.place("the PC", Pc::new(display))?;
     #[cfg(feature = "selftest")]
     metal::selftest::run(pc, arena, &mut metal::bios_disk::BiosDisks::find());
+    arena.is_cold = true;
     let desk = Desk::new(pc, arena)?;
+    arena.is_cold = false;
     let desk = arena.place("the screen", desk)?;
     Ok((pc, desk))
 }
@@ -102,7 +104,7 @@ fn build<'m, 's>(
     (start, files, card): Parts,
     arena: &mut Arena,
 ) -> Result<&'s mut Server<'static, 'm, Pc>, OutOfMemory> {
-    files.furnish(arena)?;
+    files.furnish(arena, usize::from(start.settings.clients))?;
     Ok(place.insert(Server::new(pc, desk, card, files, start, arena)?))
 }
 
@@ -154,11 +156,11 @@ fn read(
     desk: &mut Desk<'static>,
     arena: &mut Arena,
 ) -> Result<&'static Start<'static>, CannotStart> {
+    arena.is_cold = true;
     let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
-    match arena.place("the settings", start) {
-        Ok(start) => Ok(start),
-        Err(error) => Err(fail(pc, desk, &error)),
-    }
+    let start = arena.place("the settings", start);
+    arena.is_cold = false;
+    start.map(|start| &*start).map_err(|error| fail(pc, desk, &error))
 }
 
 /// The network card, or the reason that there is none.

@@ -19,6 +19,8 @@ const BREAKPOINT: u8 = 0xCC;
 
 unsafe extern "C" {
     static _end: u8;
+    static _loader_begin: u8;
+    static _loader_end: u8;
     static _start_begin: u8;
     static _start_end: u8;
 }
@@ -32,27 +34,33 @@ struct Range {
 
 /// All free memory.
 pub struct Arena {
+    /// The first one is where the loader was: of its page the BIOS thunk stays, so that an emulator writes
+    /// there slowly.
     ranges: [Range; RANGES],
     count: usize,
+    /// What is taken will hardly be written.
+    pub is_cold: bool,
 }
 
 impl Arena {
     /// The machine's memory. Called once: a second arena would give out the same memory again.
     ///
     /// # Safety
-    /// Nobody else uses memory from `_end` to the top of conventional memory, above 1 MB, or from the bounce
-    /// buffer's end to [`low::SPARE_END`].
+    /// Nobody else uses memory from `_end` to the top of conventional memory, above 1 MB, where the loader was,
+    /// or from the bounce buffer's end to [`low::SPARE_END`].
     pub unsafe fn new() -> Arena {
-        let mut arena = Arena { ranges: [Range { next: 0, end: 0 }; RANGES], count: 0 };
+        let ranges = [Range { next: 0, end: 0 }; RANGES];
+        let mut arena = Arena { ranges, count: 0, is_cold: false };
+        arena.add(&raw const _loader_begin as u64, &raw const _loader_end as u64);
         let conventional = usize::from(low::read::<u16>(low::CONVENTIONAL_KB)) * 1024;
         arena.add(&raw const _end as u64, conventional as u64);
         arena.add_map();
-        if arena.count < 2 {
+        if arena.count < 3 {
             arena.add_sizes();
         }
         // BIOS disk calls take what is in conventional memory from its place, but for what lies across a
         // 64 KB line. (The map has put its ranges behind the conventional one.)
-        let is_all = arena.count < 2;
+        let is_all = arena.count < 3;
         low::set_bounce_len(if is_all { low::BOUNCE_LEAST } else { low::BOUNCE_MOST });
         arena.add((low::BOUNCE + low::bounce_len()) as u64, low::SPARE_END as u64);
         arena
@@ -66,7 +74,7 @@ impl Arena {
     /// None of it runs any more. Called once.
     pub unsafe fn take_back_start(&mut self) {
         let start = (&raw const _start_begin as usize).next_multiple_of(PAGE);
-        let end = &raw const _start_end as usize;
+        let end = &raw const _start_end as usize & !(PAGE - 1);
         let pages = core::ptr::with_exposed_provenance_mut::<u8>(start);
         // SAFETY: it is the caller's promise that nobody uses this memory any more.
         unsafe { pages.write_bytes(BREAKPOINT, end.saturating_sub(start)) };
@@ -128,7 +136,7 @@ impl Arena {
         let align = align.max(4);
         // The smallest that serves, so that large ones stay for what is large.
         let (mut best, mut least, mut available) = (None, usize::MAX, 0);
-        for range in &mut self.ranges {
+        for range in self.ranges.iter_mut().skip(usize::from(!self.is_cold)) {
             let room = range.end.saturating_sub(range.next.next_multiple_of(align));
             available = available.max(room);
             if wanted <= room && room < least {

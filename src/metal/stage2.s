@@ -27,7 +27,7 @@
         .set    VAR_STATUS, low_info+68
         .set    VAR_SERIAL, low_info+69
 
-        .section .stage2, "ax"
+        .section .head, "ax"
         .code16
         .global kernel_file
 kernel_file:
@@ -42,6 +42,8 @@ kernel_balance:
 kernel_memory_end:
         .long   kernel_load_end
 
+        .section .stage2, "ax"
+        .code16
 stage2:
         # From here to stage2_386, and in all that prints, no instruction that an 8086 lacks.
         movb    $0, VAR_SERIAL
@@ -347,6 +349,9 @@ memory_sizes:
         movw    %ax, %es
         ret
 
+        # From here on what stays, with the thunk: a BIOS call may switch the line off.
+        .section .thunk16, "ax"
+        .code16
 # Switches address line 20 on, by whatever this PC has: BIOS, keyboard controller, port 92h.
 a20_on:
         call    a20_test
@@ -495,6 +500,10 @@ stage2_fail_more:
         int     $0x19
         jmp     .
 
+text_a20:
+        .asciz  "\r\nAddress line A20 stays off: BIOS, keyboard controller and port 92h tried.\r\nLook for a Gate A20 setting in the BIOS setup. Press a key to restart.\r\n"
+
+        .section .stage2
 text_banner:
         .asciz  "Loading FTPSRV "
 text_cpu:
@@ -509,5 +518,3 @@ text_short:
         .asciz  "\r\nFTPSRV.SYS is cut off on this disk. Copy it anew.\r\nPress a key to restart.\r\n"
 text_sum:
         .asciz  "\r\nFTPSRV.SYS came wrong from the disk (sum). Copy it anew or use another disk.\r\nPress a key to restart.\r\n"
-text_a20:
-        .asciz  "\r\nAddress line A20 stays off: BIOS, keyboard controller and port 92h tried.\r\nLook for a Gate A20 setting in the BIOS setup. Press a key to restart.\r\n"

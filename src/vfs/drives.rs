@@ -25,11 +25,18 @@ use crate::vfs::provider::{
     Attributes, DirEntry, DirHandle, FileHandle, FsError, OpenFlags, Provider, SetAttributes, Space,
 };
 
-/// Files that can be open at once.
-const FILES: usize = 24;
+/// Clients that are served without being counted.
+const MOST_CLIENTS: usize = 10;
+
+/// Files that can be open at once: two of each client's, and others.
+const fn files(clients: usize) -> usize {
+    clients * 2 + 4
+}
 
 /// Directories that can be open at once.
-const DIRECTORIES: usize = 16;
+const fn directories(clients: usize) -> usize {
+    clients + 6
+}
 
 /// Chains that can wait to be freed.
 const CHAINS: usize = 16;
@@ -187,6 +194,12 @@ struct Place<T> {
     item: Option<T>,
 }
 
+impl<T> Place<T> {
+    fn free(_: usize) -> Place<T> {
+        Place { serial: 0, item: None }
+    }
+}
+
 /// A change of directories that is under way.
 #[derive(Debug)]
 struct Underway {
@@ -261,7 +274,7 @@ impl<'a> Drives<'a> {
     ) -> Result<Drives<'a>, OutOfMemory> {
         let mut drives = Drives::unmounted(disks, memory, size)?;
         drives.mount_hard_disks(memory.free());
-        drives.furnish(memory)?;
+        drives.furnish(memory, MOST_CLIENTS)?;
         Ok(drives)
     }
 
@@ -280,11 +293,18 @@ impl<'a> Drives<'a> {
         Ok(drives)
     }
 
-    /// Takes the memory to serve with, when the start's is free. Nothing was written yet.
+    /// Takes the memory to serve `clients` with, when the start's is free. Nothing is open, and nothing was
+    /// written.
     ///
     /// # Errors
     /// [`OutOfMemory`].
-    pub fn furnish(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+    pub fn furnish(
+        &mut self,
+        memory: &mut impl Memory<'a>,
+        clients: usize,
+    ) -> Result<(), OutOfMemory> {
+        self.files = memory.slots("open files", files(clients), Place::free)?;
+        self.directories = memory.slots("open files", directories(clients), Place::free)?;
         self.cache.resize(memory, self.size.cache)?;
         self.index.take_memory(memory, self.size.index)?;
         self.survey.take_memory(memory)
@@ -319,9 +339,9 @@ impl<'a> Drives<'a> {
             survey: Survey::of(0, 0),
             slots,
             excluded: DriveSet::EMPTY,
-            files: memory.slots("open files", FILES, |_| Place { serial: 0, item: None })?,
-            directories: memory
-                .slots("open files", DIRECTORIES, |_| Place { serial: 0, item: None })?,
+            // The start reads one file after the other.
+            files: memory.slots("open files", 1, Place::free)?,
+            directories: &mut [],
             underway: None,
             chains: Deque::new(),
             known,

@@ -26,8 +26,8 @@ pub struct Need {
     pub kilobytes: u16,
 }
 
-pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 306 };
-pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 432 };
+pub const ONE_CLIENT: Need = Need { clients: 1, buffers: 4, kilobytes: 301 };
+pub const TEN_CLIENTS: Need = Need { clients: 10, buffers: 8, kilobytes: 418 };
 
 /// Every mnemonic of a 386 that a compiler or we use, in objdump's Intel spelling.
 const I386: &str = "aaa aad aam aas adc add and arpl bound bsf bsr bt btc btr bts call cbw cdq clc cld \

@@ -14,11 +14,13 @@ pub struct Printable<'a>(pub &'a [u8]);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = f.precision().unwrap_or(usize::MAX);
-        self.0.iter().take(limit).try_for_each(|&byte| {
-            let shown = if matches!(byte, b' '..=b'~') { byte } else { b'?' };
-            f.write_char(char::from(shown))
-        })
+        self.0.iter().take(limit).try_for_each(|&byte| f.write_char(char::from(printable(byte))))
     }
+}
+
+/// `byte`, or `?` where it is not printable ASCII.
+pub fn printable(byte: u8) -> u8 {
+    if matches!(byte, b' '..=b'~') { byte } else { b'?' }
 }
 
 #[cfg(test)]

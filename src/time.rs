@@ -57,6 +57,13 @@ impl DateTime {
         }
     }
 
+    /// The time of day as `hh:mm:ss`.
+    pub fn clock(&self) -> [u8; 8] {
+        let ([a, b], [c, d], [e, f]) =
+            (two_digits(self.hour), two_digits(self.minute), two_digits(self.second));
+        [a, b, b':', c, d, b':', e, f]
+    }
+
     /// Whether every field is within its range.
     pub const fn is_valid(&self) -> bool {
         self.year >= 1980
@@ -133,6 +140,11 @@ impl fmt::Display for DateTime {
     }
 }
 
+/// Of a number below 100.
+pub fn two_digits(number: u8) -> [u8; 2] {
+    [b'0' + number / 10 % 10, b'0' + number % 10]
+}
+
 /// Minutes that local time is ahead of UTC: -720 to 840.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Zone(pub i16);
@@ -167,6 +179,12 @@ mod tests {
             assert!(time.is_valid());
             assert_eq!(time.to_seconds(), seconds);
         }
+    }
+
+    #[test]
+    fn the_clock_has_two_digits_each() {
+        let time = DateTime { hour: 7, minute: 0, second: 59, ..DateTime::EPOCH };
+        assert_eq!(&time.clock(), b"07:00:59");
     }
 
     #[test]

@@ -16,7 +16,6 @@ pub use layout::Status;
 pub use serial_keys::SerialKeys;
 pub use terminal::{Key, Style, TextScreen};
 
-use crate::time::DateTime;
 use layout::PageWriter;
 use scrollback::Scrollback;
 
@@ -66,6 +65,8 @@ pub struct Console<'a> {
     beeper: Beeper,
     /// Rows of the screen that hold lines of the log, from the top, when it was drawn last.
     drawn: usize,
+    /// Newest rows of the log that came since.
+    undrawn: usize,
     columns: usize,
 }
 
@@ -79,6 +80,7 @@ impl<'a> Console<'a> {
             status: Status::default(),
             beeper: Beeper::default(),
             drawn: 0,
+            undrawn: 0,
             columns: 80,
         }
     }
@@ -96,6 +98,7 @@ impl<'a> Console<'a> {
     /// Draws everything anew. A page is left to [`Console::fill`].
     pub fn redraw(&mut self, screen: Option<&mut dyn TextScreen>) {
         let Some(screen) = screen else { return };
+        self.undrawn = 0;
         self.columns = screen.columns();
         layout::draw_top(screen);
         layout::draw_status(screen, self.status);
@@ -115,39 +118,21 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Adds a line to the log: the time of day of `time` and `text`, in which control bytes become `?`.
-    /// A line wider than the screen takes several rows. A log that is scrolled back stays where it is.
-    pub fn log(
-        &mut self,
-        mut screen: Option<&mut dyn TextScreen>,
-        time: Option<DateTime>,
-        text: &[u8],
-        style: Style,
-    ) {
-        let mut line = heapless::Vec::<u8, MAX_LINE>::new();
-        if let Some(time) = time {
-            // 9 characters fit.
-            let _ = fmt::Write::write_fmt(
-                &mut layout::Cut(&mut line),
-                format_args!("{:02}:{:02}:{:02} ", time.hour, time.minute, time.second),
-            );
-        }
-        let indent = line.len();
-        let shown = text.iter().map(|&b| if b < b' ' || b == 0x7F { b'?' } else { b });
-        line.extend(shown.take(MAX_LINE - indent));
-        let mut rest = line.as_slice();
+    /// Adds a line to the log, in which control bytes become `?`. Of one wider than the screen the other rows
+    /// are indented by `indent`. [`Console::draw`] shows it.
+    pub fn log(&mut self, line: &[u8], indent: usize, style: Style) {
+        let mut rest = &line[..line.len().min(MAX_LINE)];
         let mut blanks = 0;
         loop {
             let width = self.columns.saturating_sub(blanks).clamp(1, 200);
             let (row, next) = rest.split_at_checked(width).unwrap_or((rest, &[]));
-            let screen = screen.as_mut().map(|screen| &mut **screen as &mut dyn TextScreen);
             if blanks == 0 {
-                self.add_row(screen, row, style);
+                self.undrawn += usize::from(self.log.push(row, style));
             } else {
                 let mut padded = [b' '; 255];
                 let end = blanks + row.len();
                 padded[blanks..end].copy_from_slice(row);
-                self.add_row(screen, &padded[..end], style);
+                self.undrawn += usize::from(self.log.push(&padded[..end], style));
             }
             rest = next;
             if rest.is_empty() {
@@ -157,36 +142,31 @@ impl<'a> Console<'a> {
         }
     }
 
-    fn add_row(&mut self, screen: Option<&mut dyn TextScreen>, row: &[u8], style: Style) {
-        let stored = self.log.push(row, style);
-        let Some(screen) = screen else { return };
+    /// Shows what [`Console::log`] has added. A log that is scrolled back stays where it is.
+    pub fn draw(&mut self, screen: Option<&mut dyn TextScreen>) {
+        let new = core::mem::take(&mut self.undrawn);
+        let Some(screen) = screen.filter(|_| new > 0) else { return };
         let rows = layout::rows_of_log(screen);
-        if self.skip > 0 {
-            self.skip += usize::from(stored);
+        if self.skip > 0 || new > rows.min(self.log.len()) {
             let most = self.log.len().saturating_sub(rows);
-            let is_cut = self.skip > most;
-            self.skip = self.skip.min(most);
-            if self.page.is_none() {
-                layout::draw_rule(screen, self.beeper.is_on(), self.skip);
-                // The view's oldest lines have given way to the new one.
-                if is_cut {
-                    layout::draw_log(screen, &self.log, self.skip);
-                }
-            }
+            self.skip = if self.skip > 0 { most.min(self.skip + new) } else { 0 };
+            self.redraw(Some(screen));
         } else if self.page.is_none() {
-            if self.drawn < rows {
-                screen.write(layout::TOP + self.drawn, 0, row, style);
-                self.drawn += 1;
-            } else {
+            let above = self.drawn.min(rows - new);
+            if self.drawn > above {
                 let last = screen.rows().saturating_sub(1);
-                screen.scroll(layout::TOP, last);
-                screen.write(last, 0, row, style);
+                screen.scroll(layout::TOP, last, self.drawn - above);
             }
+            self.drawn = above + new;
+            self.log.view(0, new, &mut |index, text, style| {
+                screen.write(layout::TOP + above + index, 0, text, style);
+            });
         }
     }
 
     /// Acts on a key.
-    pub fn key(&mut self, screen: Option<&mut dyn TextScreen>, key: Key) -> Action {
+    pub fn key(&mut self, mut screen: Option<&mut dyn TextScreen>, key: Key) -> Action {
+        self.draw(screen.as_mut().map(|screen| &mut **screen as &mut dyn TextScreen));
         if self.page == Some(Page::End) {
             return Action::None;
         }

@@ -56,21 +56,29 @@ impl<'a> Scrollback<'a> {
             self.used -= oldest;
             self.lines -= 1;
         }
-        let frame = [length as u8];
-        let style = [style as u8];
-        for &byte in frame.iter().chain(text).chain(&style).chain(&frame) {
-            let end = self.wrap(self.start + self.used);
-            if let Some(cell) = self.memory.get_mut(end) {
-                *cell = byte;
-            }
-            self.used += 1;
-        }
+        let frame = length as u8;
+        self.append(&[frame]);
+        self.append(text);
+        self.append(&[style as u8, frame]);
         self.lines += 1;
         true
     }
 
+    /// Puts bytes behind those in use; there is room for them.
+    fn append(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let end = self.wrap(self.start + self.used);
+            let place = self.memory.get_mut(end..).unwrap_or_default();
+            let count = rest.len().min(place.len());
+            place[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            self.used += count;
+        }
+    }
+
     /// Calls `show(index, text, style)` for up to `count` lines, newest last, of which the newest is the
-    /// one before the last `skip`. `index` is 0 for the oldest shown. Returns how many there were.
+    /// one before the last `skip`. Control bytes are `?` then. `index` is 0 for the oldest shown. Returns how many there were.
     pub fn view(
         &self,
         skip: usize,
@@ -84,10 +92,13 @@ impl<'a> Scrollback<'a> {
             end = end.saturating_sub(place.length + OVERHEAD);
             let Some(back) = back.checked_sub(skip) else { continue };
             let mut text = [0; 255];
-            for (offset, byte) in text.iter_mut().take(place.length).enumerate() {
-                *byte = self.at(self.wrap(place.start + offset));
+            let text = &mut text[..place.length];
+            let mut at = place.start;
+            for byte in &mut *text {
+                let kept = self.at(at);
+                *byte = if kept < b' ' || kept == 0x7F { b'?' } else { kept };
+                at = self.wrap(at + 1);
             }
-            let text = text.get(..place.length).unwrap_or_default();
             show(shown.saturating_sub(back + 1), text, place.style);
         }
         shown

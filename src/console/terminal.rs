@@ -19,8 +19,8 @@ pub trait TextScreen {
     fn rows(&self) -> usize;
     /// Writes `text` (bytes in the PC's code page) from `column` on, cut at the row's end.
     fn write(&mut self, row: usize, column: usize, text: &[u8], style: Style);
-    /// Moves rows `top`..=`bottom` up by one and clears the last.
-    fn scroll(&mut self, top: usize, bottom: usize);
+    /// Moves rows `top`..=`bottom` up by `count`, which is not more than they are, and clears the last.
+    fn scroll(&mut self, top: usize, bottom: usize, count: usize);
 }
 
 /// A key that means something to the console.

@@ -48,10 +48,10 @@ impl TextScreen for Screen {
         }
     }
 
-    fn scroll(&mut self, top: usize, bottom: usize) {
+    fn scroll(&mut self, top: usize, bottom: usize, count: usize) {
         let columns = self.columns();
-        self.cells[top..=bottom].rotate_left(1);
-        self.cells[bottom] = vec![(b' ', Style::Normal); columns];
+        self.cells[top..=bottom].rotate_left(count);
+        self.cells[bottom + 1 - count..=bottom].fill(vec![(b' ', Style::Normal); columns]);
     }
 }
 
@@ -69,7 +69,8 @@ fn started(memory_size: usize) -> (Console<'static>, Screen) {
 /// Logs `line 0` to `line N-1`.
 fn log_lines(console: &mut Console<'_>, screen: &mut Screen, range: core::ops::Range<usize>) {
     for number in range {
-        console.log(Some(screen), None, format!("line {number}").as_bytes(), Style::Normal);
+        console.log(format!("line {number}").as_bytes(), 0, Style::Normal);
+        console.draw(Some(screen));
     }
 }
 
@@ -112,22 +113,24 @@ fn the_log_fills_the_screen_and_scrolls() {
 }
 
 #[test]
-fn lines_carry_the_time_and_styles_and_wrap() {
+fn lines_carry_styles_and_wrap_behind_their_time() {
     let (mut console, mut screen) = started(10_000);
-    let time = DateTime { hour: 7, minute: 5, second: 9, ..DateTime::EPOCH };
-    let long = "x".repeat(100);
-    console.log(Some(&mut screen), Some(time), long.as_bytes(), Style::Bright);
+    let long = format!("07:05:09 {}", "x".repeat(100));
+    console.log(long.as_bytes(), 9, Style::Bright);
+    console.draw(Some(&mut screen));
     assert_eq!(screen.row(2), format!("07:05:09 {}", "x".repeat(71)));
     assert_eq!(screen.row(3), format!("         {}", "x".repeat(29)));
     assert_eq!(screen.cells[3][20].1, Style::Bright);
-    console.log(Some(&mut screen), None, &[b'y'; 5000], Style::Normal);
+    console.log(&[b'y'; 5000], 0, Style::Normal);
+    console.draw(Some(&mut screen));
     assert_eq!(screen.log().iter().map(|row| row.matches('y').count()).sum::<usize>(), MAX_LINE);
 }
 
 #[test]
 fn no_byte_reaches_the_screen_that_is_not_meant_to() {
     let (mut console, mut screen) = started(10_000);
-    console.log(Some(&mut screen), None, b"a\r\n\x1b[2J\x07\x00\x7F\x84z", Style::Normal);
+    console.log(b"a\r\n\x1b[2J\x07\x00\x7F\x84z", 0, Style::Normal);
+    console.draw(Some(&mut screen));
     assert_eq!(screen.row(2), "a???[2J???\u{84}z");
 }
 
@@ -186,7 +189,7 @@ fn lines_that_gave_way_leave_no_gap() {
 
 #[test]
 fn a_tiny_memory_still_shows_the_log() {
-    for size in [0, 5, 30, 100] {
+    for size in [12, 30, 100] {
         let (mut console, mut screen) = started(size);
         log_lines(&mut console, &mut screen, 0..60);
         assert_eq!(screen.log(), lines(37..60), "{size}");
@@ -271,10 +274,43 @@ fn the_end_stays_on_the_screen() {
 }
 
 #[test]
+fn lines_that_came_together_are_drawn_together() {
+    for (before, new) in [(0, 2), (0, 23), (0, 24), (20, 3), (20, 4), (20, 23), (20, 60), (100, 5)]
+    {
+        let (mut console, mut screen) = started(10_000);
+        log_lines(&mut console, &mut screen, 0..before);
+        for number in before..before + new {
+            console.log(format!("line {number}").as_bytes(), 0, Style::Normal);
+        }
+        console.draw(Some(&mut screen));
+        let (shown, first) = (screen.log(), (before + new).saturating_sub(23));
+        assert_eq!(shown[..before + new - first], lines(first..before + new), "{before} + {new}");
+        console.redraw(Some(&mut screen));
+        assert_eq!(screen.log(), shown);
+        log_lines(&mut console, &mut screen, before + new..before + new + 30);
+        assert_eq!(screen.log(), lines(before + new + 7..before + new + 30));
+    }
+}
+
+#[test]
+fn lines_that_are_not_drawn_yet_do_not_move_what_a_key_shows() {
+    let (mut console, mut screen) = started(10_000);
+    log_lines(&mut console, &mut screen, 0..100);
+    console.log(b"line 100", 0, Style::Normal);
+    console.key(Some(&mut screen), Key::PageUp);
+    assert_eq!(screen.log(), lines(56..79));
+    console.log(b"line 101", 0, Style::Normal);
+    console.key(Some(&mut screen), Key::Help);
+    console.log(b"line 102", 0, Style::Normal);
+    console.key(Some(&mut screen), Key::Help);
+    assert_eq!(screen.log(), lines(56..79));
+}
+
+#[test]
 fn without_a_screen_nothing_breaks_and_the_log_is_kept() {
     let mut console = Console::new(memory(10_000));
     for number in 0..50 {
-        console.log(None, None, format!("line {number}").as_bytes(), Style::Normal);
+        console.log(format!("line {number}").as_bytes(), 0, Style::Normal);
     }
     console.set_status(None, Status { total: 1, active: 1 });
     assert_eq!(console.key(None, Key::Help), Action::Fill(Page::Help));

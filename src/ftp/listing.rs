@@ -7,7 +7,7 @@ use heapless::Vec;
 
 use super::client::{Context, Login};
 use super::reply::{Line, Refusal, write_number};
-use crate::time::{DateTime, Zone};
+use crate::time::{DateTime, Zone, two_digits};
 use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
 use crate::vfs::{Pattern, Permission, Permissions, UserPath};
 
@@ -167,11 +167,6 @@ fn write_long(line: &mut Line, entry: &DirEntry, now: DateTime) {
         write_number(&mut text[..56], time.year.into());
     }
     line.name(&entry.name);
-}
-
-/// Of a number below 100.
-fn two_digits(number: u8) -> [u8; 2] {
-    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 /// A set of facts (RFC 3659 section 7.5).

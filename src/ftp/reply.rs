@@ -6,28 +6,34 @@
 
 use core::fmt::{self, Write};
 
-use heapless::Vec;
-
 use super::link::ControlLink;
+use crate::text::printable;
 use crate::vfs::Name83;
 use crate::vfs::path::PathError;
 use crate::vfs::{FsError, UserPath};
 
-/// Bytes that a line of a reply may have. A command is run only when the control connection has room
+/// Bytes that a line of a reply may have: some paths, or some rows of a screen. A command is run only when the control connection has room
 /// for this much, so that its reply is never cut.
-pub const MAX_REPLY: usize = 560;
+pub const MAX_REPLY: usize = 320;
 
 /// One line of a reply, being written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Line {
-    bytes: Vec<u8, MAX_REPLY>,
+    bytes: [u8; MAX_REPLY],
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Line {
+        Line::new()
+    }
 }
 
 impl Line {
     /// An empty line.
     // Never is a line returned by value: each time it would be copied whole.
     pub const fn new() -> Line {
-        Line { bytes: Vec::new() }
+        Line { bytes: [0; MAX_REPLY], length: 0 }
     }
 
     /// Adds `code` and a space: a reply of one line, or the last line of a longer one.
@@ -49,14 +55,19 @@ impl Line {
     // Called from everywhere: inlined it would be a big part of the kernel.
     #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Line {
-        let room = (MAX_REPLY - 2).saturating_sub(self.bytes.len());
-        let _ = self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let room = self.bytes[..MAX_REPLY - 2].get_mut(self.length..).unwrap_or_default();
+        let fits = bytes.len().min(room.len());
+        room[..fits].copy_from_slice(&bytes[..fits]);
+        self.length += fits;
         self
     }
 
     /// Ends the line. There is room for its end, once.
     pub fn end(&mut self) {
-        let _ = self.bytes.extend_from_slice(b"\r\n");
+        if let Some([cr, lf]) = self.bytes.get_mut(self.length..self.length + 2) {
+            (*cr, *lf) = (b'\r', b'\n');
+            self.length += 2;
+        }
     }
 
     /// Adds a decimal number.
@@ -78,12 +89,19 @@ impl Line {
 
     /// The last bytes, to write over them; `None` where there are fewer.
     pub fn last_mut<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        self.bytes.last_chunk_mut()
+        self.bytes[..self.length].last_chunk_mut()
+    }
+
+    /// Has every byte that is not printable ASCII be a `?`.
+    pub fn make_printable(&mut self) {
+        for byte in &mut self.bytes[..self.length] {
+            *byte = printable(*byte);
+        }
     }
 
     /// Takes everything out again.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.length = 0;
     }
 
     /// Adds an absolute path.
@@ -118,7 +136,7 @@ impl Line {
 
     /// The line so far.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.length]
     }
 }
 

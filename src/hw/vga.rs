@@ -164,27 +164,26 @@ impl<P: Ports> TextScreen for TextMemory<'_, P> {
         }
     }
 
-    fn scroll(&mut self, top: usize, bottom: usize) {
+    fn scroll(&mut self, top: usize, bottom: usize, count: usize) {
         let bottom = bottom.min(self.rows().saturating_sub(1));
         self.pause();
         let blank = self.cell(b' ', Style::Normal);
-        let (from, columns) = (top * self.columns, self.columns);
-        let area = from..(bottom + 1) * columns;
+        let way = count * self.columns;
+        let area = top * self.columns..(bottom + 1) * self.columns;
         if self.retrace.is_none()
             && let (Some(shown), Some(cells)) =
-                (self.shadow.get_mut(area.clone()), self.cells.get_mut(area))
+                (self.shadow.get_mut(area.clone()), self.cells.get_mut(area.clone()))
         {
             // To compare every cell takes longer than to write them all.
-            let kept = shown.len().saturating_sub(columns);
+            let kept = shown.len().saturating_sub(way);
             shown.copy_within(shown.len() - kept.., 0);
             shown.iter_mut().skip(kept).for_each(|cell| *cell = blank);
             cells.copy_from_slice(shown);
             return;
         }
-        for index in top * self.columns..(bottom + 1) * self.columns {
-            let below = index + self.columns;
-            let value = match self.shadow.get(below) {
-                Some(&value) if below < (bottom + 1) * self.columns => value,
+        for index in area.clone() {
+            let value = match self.shadow.get(index + way) {
+                Some(&value) if index + way < area.end => value,
                 _ => blank,
             };
             self.put(index, value);
@@ -320,7 +319,7 @@ mod tests {
         screen.write(1, 2, b"one", Style::Normal);
         screen.write(2, 0, b"two", Style::Bright);
         screen.write(3, 0, b"off", Style::Bright);
-        screen.scroll(1, 2);
+        screen.scroll(1, 2, 1);
         assert_eq!(&text(&cells), b"headtwo     ");
         assert_eq!(cells[0] >> 8, 0x70);
         assert_eq!(cells[4] >> 8, 0x0F);

@@ -5,21 +5,21 @@
 use core::fmt::{self, Write};
 use core::net::SocketAddrV4;
 
-use super::event_line::EventLine;
+use super::event_line;
 use super::found::Station;
 use super::journal::LogFile;
 use super::machine::Machine;
 use super::pages;
 use crate::config::{Settings, Severity};
 use crate::console::{self, Action, Console, Key, Page, Status, Style};
+use crate::ftp::reply::Line;
 use crate::ftp::shared::{Event, Journal, Source, Statistics, WhoList};
 use crate::memory::{Memory, OutOfMemory};
 use crate::net;
+use crate::text::Printable;
 use crate::time::{DateTime, Millis};
 use crate::vfs::{FsError, Provider, ResolvedPath};
 
-/// Longest line that is said, bytes.
-const LINE: usize = 240;
 /// Scroll-back of the log: a few hundred lines; a few screens where memory is short.
 const SCROLL_BACK: usize = 16 * 1024;
 const LEAST_SCROLL_BACK: usize = 2 * 1024;
@@ -29,6 +29,8 @@ const FOUND: usize = 1024;
 const LOG_BUFFER: usize = 2 * 1024;
 /// How often a page with figures is written anew, milliseconds.
 const REFRESH: u64 = 1_000;
+/// How often events are drawn at most, milliseconds: several lines cost what one does.
+const DRAW: u64 = 50;
 
 /// The operator's screen, its lines, and the log file.
 pub struct Desk<'a> {
@@ -37,6 +39,7 @@ pub struct Desk<'a> {
     found: (&'a mut [u8], usize),
     log: Option<LogFile<'a>>,
     refreshed: Millis,
+    drawn: Millis,
     /// Pages go to COM1, too, when a key asks for them.
     serial_pages: bool,
 }
@@ -68,7 +71,8 @@ impl<'a> Desk<'a> {
         let mut console = Console::new(memory.bytes("the screen's log", scroll_back)?);
         console.redraw(machine.screen());
         let found = (memory.bytes("what was found", FOUND)?, 0);
-        Ok(Desk { console, found, log: None, refreshed: Millis::default(), serial_pages: false })
+        let (refreshed, drawn) = (Millis::default(), Millis::default());
+        Ok(Desk { console, found, log: None, refreshed, drawn, serial_pages: false })
     }
 
     /// Appends to the log file at `path` from now on.
@@ -92,19 +96,19 @@ impl<'a> Desk<'a> {
     /// Says a line on screen and COM1, for each line of `text`.
     pub fn say(&mut self, machine: &mut impl Machine, text: fmt::Arguments<'_>, how: Severity) {
         self.line(machine, None, text, how);
+        self.console.draw(machine.screen());
     }
 
     /// Says a line of what the start found, which SITE STATS repeats.
     pub fn found(&mut self, machine: &mut impl Machine, text: fmt::Arguments<'_>) {
         self.say(machine, text, Severity::Note);
-        let mut line = Cut(heapless::Vec::new());
-        let _ = line.write_fmt(text);
-        let _ = line.0.push(b'\n');
+        let mut line = Line::new();
+        let line = line.show(&text).text("\n").as_bytes();
         let (memory, used) = &mut self.found;
         // A line that does not fit is on the screen all the same.
-        if let Some(room) = memory.get_mut(*used..*used + line.0.len()) {
-            room.copy_from_slice(&line.0);
-            *used += line.0.len();
+        if let Some(room) = memory.get_mut(*used..*used + line.len()) {
+            room.copy_from_slice(line);
+            *used += line.len();
         }
     }
 
@@ -121,15 +125,23 @@ impl<'a> Desk<'a> {
         text: fmt::Arguments<'_>,
         how: Severity,
     ) {
-        let mut line = Cut(heapless::Vec::new());
-        // A line that is too long is cut, which is no error.
-        let _ = line.write_fmt(text);
-        let style = if how == Severity::Note { Style::Normal } else { Style::Bright };
-        for row in line.0.split(|&b| b == b'\n') {
-            machine.serial(row);
-            machine.serial(b"\r\n");
-            self.console.log(machine.screen(), time, row, style);
+        let mut line = Line::new();
+        if let Some(time) = time {
+            line.bytes(&time.clock()).text(" ");
         }
+        let indent = line.as_bytes().len();
+        // A line that is too long is cut.
+        for row in line.show(&text).as_bytes().split(|&b| b == b'\n') {
+            self.row(machine, row, indent, how);
+        }
+    }
+
+    /// Adds a line to the log of the screen, and says it on COM1 without its first `indent` bytes, the time.
+    fn row(&mut self, machine: &mut impl Machine, row: &[u8], indent: usize, how: Severity) {
+        machine.serial(row.get(indent..).unwrap_or_default());
+        machine.serial(b"\r\n");
+        let style = if how == Severity::Note { Style::Normal } else { Style::Bright };
+        self.console.log(row, indent, style);
     }
 
     /// Says what the server is set up for, as the manual shows it ("Starting").
@@ -255,6 +267,10 @@ impl<'a> Desk<'a> {
             active: figures.statistics.active as u8,
         };
         self.console.set_status(machine.screen(), status);
+        if figures.now.since(self.drawn) >= DRAW {
+            self.drawn = figures.now;
+            self.console.draw(machine.screen());
+        }
         if figures.now.since(self.refreshed) >= REFRESH {
             self.refreshed = figures.now;
             if let Some(page @ (Page::Statistics | Page::Users)) = self.console.page() {
@@ -377,25 +393,17 @@ pub struct Desktop<'d, 'a, M> {
 
 impl<M: Machine> Journal for Desktop<'_, '_, M> {
     fn note(&mut self, source: &Source<'_>, event: &Event<'_>) {
-        let line = EventLine { source, event };
-        self.desk.line(self.machine, Some(self.time), format_args!("{line}"), Severity::Note);
+        let mut line = Line::new();
+        line.bytes(&self.time.clock()).text(" ");
+        let indent = line.as_bytes().len();
+        event_line::write(&mut line, source, event);
+        self.desk.row(self.machine, line.as_bytes(), indent, Severity::Note);
         if let Some(log) = &mut self.desk.log {
-            log.add(self.now, format_args!("{} {line}", self.time));
+            let text = Printable(line.as_bytes().get(indent..).unwrap_or_default());
+            log.add(self.now, format_args!("{} {text}", self.time));
         }
         if let Event::LoggedIn { .. } = event {
             self.desk.console.beeper().login(self.now);
         }
-    }
-}
-
-/// A line under way; what does not fit is cut.
-struct Cut(heapless::Vec<u8, LINE>);
-
-impl Write for Cut {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.0.capacity() - self.0.len();
-        let text = text.as_bytes();
-        let _ = self.0.extend_from_slice(text.get(..room).unwrap_or(text));
-        Ok(())
     }
 }

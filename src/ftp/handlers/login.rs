@@ -12,7 +12,7 @@ const MAX_FAILURES: u8 = 3;
 const PENALTY: u64 = 1000;
 
 /// Bytes of the MOTD file that go on one line of the reply; longer lines are continued on the next.
-const MOTD_LINE: usize = 500;
+const MOTD_LINE: usize = 300;
 
 /// USER: asks for the password, whether there is such a user or not.
 pub fn user(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {

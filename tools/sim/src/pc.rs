@@ -54,11 +54,11 @@ impl TextScreen for Screen {
         }
     }
 
-    fn scroll(&mut self, top: usize, bottom: usize) {
+    fn scroll(&mut self, top: usize, bottom: usize, count: usize) {
         let columns = self.columns();
         let mut rows = self.cells.borrow_mut();
-        rows[top..=bottom].rotate_left(1);
-        rows[bottom] = vec![b' '; columns];
+        rows[top..=bottom].rotate_left(count);
+        rows[bottom + 1 - count..=bottom].fill(vec![b' '; columns]);
     }
 }
 

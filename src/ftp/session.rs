@@ -1,9 +1,10 @@
 //! One client's session: reads command lines, runs one command at a time, carries transfers on.
 //!
-//! A step does bounded work: at most one command's run, one piece of a transfer, one line of a longer
-//! reply. A command whose files are not ready ([`FsError::Again`]) is simply run again in the next step;
-//! commands sent ahead wait in the control connection's buffer and are answered in order. While a
-//! transfer runs, only the commands that [`command::TABLE`] marks are run; the others wait for its end.
+//! A step does bounded work: at most one command's run, one piece of a transfer, and of a longer reply the
+//! lines that the control connection takes at once. A command whose files are not ready
+//! ([`FsError::Again`]) is simply run again in the next step; commands sent ahead wait in the control
+//! connection's buffer and are answered in order. While a transfer runs, only the commands that
+//! [`command::TABLE`] marks are run; the others wait for its end.
 //!
 //! [`FsError::Again`]: crate::vfs::FsError::Again
 
@@ -119,12 +120,11 @@ impl Session {
         if let Some(ending) = self.client.ending {
             return self.wind_up(cx, ending);
         }
-        if self.phase == Phase::Greeting {
-            // What the client has sent ahead is read in the next step.
-            return if self.greet(cx) { Step::Busy } else { Step::Idle };
-        }
-        let mut busy = self.send_answer(cx);
-        busy |= self.run_command(cx);
+        let ran = match self.phase {
+            Phase::Greeting => self.greet(cx),
+            _ => self.run_command(cx),
+        };
+        let mut busy = (ran | self.send_answer(cx)) && self.has_more(cx);
         busy |= transfer::advance(&mut self.client, cx);
         self.end_when_done(cx);
         if busy || self.client.ending.is_some() { Step::Busy } else { Step::Idle }
@@ -219,26 +219,38 @@ impl Session {
         Step::Ended
     }
 
-    /// Sends one more line of a longer reply.
+    /// Sends lines of a longer reply, as long as there is room for one.
     #[inline(never)]
     fn send_answer(&mut self, cx: &mut Context<'_, '_>) -> bool {
-        let Some(mut answer) = self.client.answer else { return false };
-        if cx.control.room() < MAX_REPLY {
-            return false;
-        }
-        let mut line = Line::new();
-        self.client.answer = match (answer.lines)(&self.client, cx, answer.next, &mut line) {
-            Some(()) => {
-                // A source leaves out a line by leaving it empty.
-                if !line.as_bytes().is_empty() {
-                    line.send(cx.control);
+        let mut any = false;
+        while let Some(mut answer) = self.client.answer
+            && cx.control.room() >= MAX_REPLY
+        {
+            any = true;
+            let mut line = Line::new();
+            self.client.answer = match (answer.lines)(&self.client, cx, answer.next, &mut line) {
+                Some(()) => {
+                    // A source leaves out a line by leaving it empty.
+                    if !line.as_bytes().is_empty() {
+                        line.send(cx.control);
+                    }
+                    answer.next += 1;
+                    Some(answer)
                 }
-                answer.next += 1;
-                Some(answer)
-            }
-            None => None,
-        };
-        true
+                None => None,
+            };
+        }
+        any
+    }
+
+    /// Whether a command is to be run again, a reply has more lines, or the client has sent something ahead.
+    fn has_more(&self, cx: &mut Context<'_, '_>) -> bool {
+        let mut more = self.pending.is_some() || self.client.answer.is_some();
+        cx.control.receive(&mut |_| {
+            more = true;
+            0
+        });
+        more
     }
 
     /// Reads a command if there is none, and runs it if it may run now.

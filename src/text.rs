@@ -5,6 +5,7 @@
 //! shows them through [`Printable`].
 
 use core::fmt::{self, Write};
+use core::net::Ipv4Addr;
 
 /// Shows every byte that is not printable ASCII as `?`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,17 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = f.precision().unwrap_or(usize::MAX);
         self.0.iter().take(limit).try_for_each(|&byte| f.write_char(char::from(printable(byte))))
+    }
+}
+
+/// An IPv4 address as people write it. Smaller than core's own form, which can be padded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address(pub Ipv4Addr);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d] = self.0.octets();
+        write!(f, "{a}.{b}.{c}.{d}")
     }
 }
 

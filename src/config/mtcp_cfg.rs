@@ -10,7 +10,7 @@ use super::report::{Invalid, Message, Report, Severity};
 use super::settings::{CodePage, ConsoleDevice, FixedAddress, LongNames, Settings};
 use super::value::{self, BadValue};
 use super::zone;
-use crate::text::Printable;
+use crate::text::{Address, Printable};
 
 /// The names that mean something here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,12 +253,13 @@ impl Parser<'_> {
     fn check_address(&mut self, line: Option<u16>) {
         let Addresses { address, netmask, gateway, by_dhcp_client } = self.addresses;
         let Some(address) = address else { return };
+        let shown = Address(address);
         let Some(netmask) = netmask else {
             return self.report.say(
                 Severity::Error,
                 line,
                 format_args!(
-                    "IPADDR {address} needs a netmask. Add a line like NETMASK 255.255.255.0, or \
+                    "IPADDR {shown} needs a netmask. Add a line like NETMASK 255.255.255.0, or \
                      remove IPADDR to get the address by DHCP"
                 ),
             );
@@ -269,8 +270,9 @@ impl Parser<'_> {
                 Severity::Error,
                 line,
                 format_args!(
-                    "IPADDR {address} is the network itself or all of it under NETMASK {netmask}. \
-                     Choose the address of a host"
+                    "IPADDR {shown} is the network itself or all of it under NETMASK {}. \
+                     Choose the address of a host",
+                    Address(netmask)
                 ),
             );
         }
@@ -281,8 +283,10 @@ impl Parser<'_> {
                 Severity::Warning,
                 None,
                 format_args!(
-                    "GATEWAY {gateway} cannot be reached: it is not in the network of IPADDR \
-                     {address} and NETMASK {netmask}"
+                    "GATEWAY {} cannot be reached: it is not in the network of IPADDR {shown} and \
+                     NETMASK {}",
+                    Address(gateway),
+                    Address(netmask)
                 ),
             );
         }
@@ -291,7 +295,7 @@ impl Parser<'_> {
                 Severity::Note,
                 line,
                 format_args!(
-                    "mTCP's DHCP client wrote IPADDR {address}; it is used as a fixed address. \
+                    "mTCP's DHCP client wrote IPADDR {shown}; it is used as a fixed address. \
                      Remove the line, and the server asks for an address itself and renews it"
                 ),
             );

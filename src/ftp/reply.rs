@@ -5,6 +5,7 @@
 //! names that were parsed as 8.3 names.
 
 use core::fmt::{self, Write};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::link::ControlLink;
 use crate::text::printable;
@@ -85,6 +86,21 @@ impl Line {
     /// Adds a name, in the disk's bytes.
     pub fn name(&mut self, name: &Name83) -> &mut Line {
         self.bytes(&name.to_text())
+    }
+
+    /// Adds an address.
+    pub fn address(&mut self, address: Ipv4Addr) -> &mut Line {
+        let mut before = "";
+        for octet in address.octets() {
+            self.text(before).number(octet.into());
+            before = ".";
+        }
+        self
+    }
+
+    /// Adds an address and a port.
+    pub fn socket(&mut self, socket: SocketAddrV4) -> &mut Line {
+        self.address(*socket.ip()).text(":").number(socket.port().into())
     }
 
     /// The last bytes, to write over them; `None` where there are fewer.

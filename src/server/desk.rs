@@ -16,7 +16,7 @@ use crate::ftp::reply::Line;
 use crate::ftp::shared::{Event, Journal, Source, Statistics, WhoList};
 use crate::memory::{Memory, OutOfMemory};
 use crate::net;
-use crate::text::Printable;
+use crate::text::{Address, Printable};
 use crate::time::{DateTime, Millis};
 use crate::vfs::{FsError, Provider, ResolvedPath};
 
@@ -181,17 +181,18 @@ impl<'a> Desk<'a> {
 
     /// Says that connections are accepted.
     pub fn ready(&mut self, machine: &mut impl Machine, settings: &Settings, own: SocketAddrV4) {
+        let ip = Address(*own.ip());
         let pasv = settings.external_address.unwrap_or(*own.ip());
         self.say(
             machine,
             format_args!(
-                "Real IP address: {}, Pasv response IP addr: {pasv}\n\
+                "Real IP address: {ip}, Pasv response IP addr: {}\n\
                  Press [Ctrl-C] or Alt-X to end the server",
-                own.ip()
+                Address(pasv)
             ),
             Severity::Note,
         );
-        self.say(machine, format_args!("FTPSRV READY {own}"), Severity::Warning);
+        self.say(machine, format_args!("FTPSRV READY {ip}:{}", own.port()), Severity::Warning);
     }
 
     /// Says what happened to our address.
@@ -206,7 +207,11 @@ impl<'a> Desk<'a> {
             net::Event::Configured { address, server } => self.line(
                 machine,
                 time,
-                format_args!("Address {} from the DHCP server {server}", address.ip),
+                format_args!(
+                    "Address {} from the DHCP server {}",
+                    Address(address.ip),
+                    Address(*server)
+                ),
                 Severity::Note,
             ),
             net::Event::LeaseLost => self.line(
@@ -370,11 +375,12 @@ struct ToSerial<'m, M>(&'m mut M);
 
 impl<M: Machine> Write for ToSerial<'_, M> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (index, line) in text.split('\n').enumerate() {
-            if index > 0 {
+        for line in text.as_bytes().split_inclusive(|&b| b == b'\n') {
+            let end = line.len() - usize::from(line.ends_with(b"\n"));
+            self.0.serial(&line[..end]);
+            if end < line.len() {
                 self.0.serial(b"\r\n");
             }
-            self.0.serial(line.as_bytes());
         }
         Ok(())
     }

@@ -13,13 +13,8 @@ const NAME: usize = 20;
 /// Writes an event with whose it is:
 /// `10.0.0.7:1025 brutman was sent /DRIVE_C/A.TXT: 700 bytes in 0.1 s, 7 KB/s`.
 pub fn write(line: &mut Line, source: &Source<'_>, event: &Event<'_>) {
-    let mut before = "";
-    for octet in source.peer.ip().octets() {
-        line.text(before).number(octet.into());
-        before = ".";
-    }
     let user = if source.user.is_empty() { b"-" } else { source.user };
-    line.text(":").number(source.peer.port().into()).text(" ").bytes(user).text(" ");
+    line.socket(source.peer).text(" ").bytes(user).text(" ");
     let (said, more): (_, &[u8]) = match *event {
         Event::Connected => ("connected", &[]),
         Event::LoggedIn { email: [] } => ("logged in", &[]),

@@ -144,7 +144,7 @@ pub fn stat(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 fn stat_line(client: &Client, cx: &Context<'_, '_>, index: u16, line: &mut Line) -> Option<()> {
     match index {
         0 => line.text("211-FTP server status:"),
-        1 => line.text(" Connected from ").show(&client.peer),
+        1 => line.text(" Connected from ").socket(client.peer),
         2 => line.text(" Logged in as ").bytes(client.user_name()),
         3 => {
             line.text(" TYPE: ").text(if client.ascii { "ASCII" } else { "BINARY" });
@@ -172,7 +172,7 @@ fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
         (None, DataPlan::None) => line.text("No data connection"),
         (None, DataPlan::Passive) => line.text("Data connection: passive, ready"),
         (None, DataPlan::Active(address)) => {
-            line.text("Data connection: active to ").show(&address)
+            line.text("Data connection: active to ").socket(address)
         }
     }
 }

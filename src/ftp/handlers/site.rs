@@ -154,10 +154,10 @@ fn found<'c>(client: &Client, cx: &Context<'c, '_>) -> &'c [u8] {
 fn addresses<'l>(line: &'l mut Line, cx: &Context<'_, '_>) -> &'l mut Line {
     line.text(" Address:");
     if let Some(address) = cx.shared.network.figures().address {
-        line.text(" ").show(&address);
+        line.text(" ").address(address);
     }
     if let Some(address) = cx.shared.settings.nameserver {
-        line.text(", name server ").show(&address);
+        line.text(", name server ").address(address);
     }
     line
 }
@@ -218,7 +218,7 @@ fn write_who(line: &mut Line, who: &Who, cx: &Context<'_, '_>) {
         line.bytes(&who.user);
     }
     let minutes = cx.now.since(who.since) / 60_000;
-    line.text(" from ").show(who.peer.ip()).text(", ").number(minutes).text(" min, ");
+    line.text(" from ").address(*who.peer.ip()).text(", ").number(minutes).text(" min, ");
     line.text(match who.activity {
         Activity::Idle => "idle",
         Activity::Sending => "downloading",

@@ -61,7 +61,7 @@ impl Login {
     pub(super) fn rights(&self) -> Result<&Rights, Refusal> {
         match self {
             Login::As(_, rights) => Ok(rights),
-            Login::Nobody | Login::Named(_) => Err(Refusal::Reply(530, "Not logged in")),
+            Login::Nobody | Login::Named(_) => Err(Refusal::Reply(&(530, "Not logged in"))),
         }
     }
 }

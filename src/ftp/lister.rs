@@ -5,7 +5,7 @@
 use super::client::{Client, Context};
 use super::link::{DataLink, DataState};
 use super::listing::{Format, Listing, Place, View};
-use super::reply::{Line, MAX_REPLY, Refusal};
+use super::reply::{Line, MAX_REPLY, Refusal, kept};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
 use super::wire;
 use crate::config::Users;
@@ -26,16 +26,17 @@ pub(super) fn open(
     client: &Client,
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
-    let place = client.resolve(cx.shared.users, &client.path)?;
+    let place = client.resolve(cx.shared.users, &client.path);
+    let place = kept(&place)?;
     if transfer.stage == Stage::Open {
-        match cx.files.open_dir(&place) {
+        match cx.files.open_dir(place) {
             Ok(dir) => {
                 transfer.listing.dir = Some(dir);
                 transfer.stage = Stage::Connect;
             }
             Err(FsError::NotADirectory) if transfer.listing.pattern.is_none() => {
                 if transfer.listing.format == Format::Facts {
-                    return Err(Refusal::Reply(501, "Not a directory; use MLST"));
+                    return Err(Refusal::Reply(&(501, "Not a directory; use MLST")));
                 }
                 transfer.stage = Stage::Inspect;
             }
@@ -44,7 +45,7 @@ pub(super) fn open(
         return Ok(Progress::Busy);
     }
     // The file is looked at again when its line is written; here only whether it is there counts.
-    if cx.files.attributes(&place)?.kind == Kind::Directory {
+    if cx.files.attributes(place)?.kind == Kind::Directory {
         return Err(FsError::NotADirectory.into());
     }
     transfer.stage = Stage::Connect;

@@ -68,7 +68,7 @@ impl Listing {
             let slash = argument.iter().rposition(|&b| b == b'/' || b == b'\\');
             let prefix = slash.and_then(|slash| argument.get(..=slash)).unwrap_or_default();
             listing.prefix = Vec::from_slice(prefix)
-                .map_err(|_| Refusal::Reply(501, "That path is too long for a pattern"))?;
+                .map_err(|_| Refusal::Reply(&(501, "That path is too long for a pattern")))?;
         }
         listing.pattern = pattern;
         Ok((listing, path))

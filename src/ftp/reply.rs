@@ -202,10 +202,15 @@ pub enum Refusal {
     Path(PathError),
     /// The files say no, or not yet ([`FsError::Again`]: the command is run again).
     Files(FsError),
-    /// Anything else, with its own reply.
-    Reply(u16, &'static str),
+    /// Anything else, with its own reply: a pointer, so that a result of it fits into two registers.
+    Reply(&'static (u16, &'static str)),
     /// Nothing can be done before something arrives or time passes; the command is run again then.
     Wait,
+}
+
+/// What `found` holds, where it is: to move a path takes code and its size of stack.
+pub(super) fn kept<T>(found: &Result<T, Refusal>) -> Result<&T, Refusal> {
+    found.as_ref().map_err(|refusal| *refusal)
 }
 
 impl From<PathError> for Refusal {
@@ -225,11 +230,12 @@ impl Refusal {
     pub const AGAIN: Refusal = Refusal::Files(FsError::Again);
     /// The manual's "the request will be denied": upload outside the incoming directory.
     pub const NOT_INCOMING: Refusal =
-        Refusal::Reply(550, "Uploads are not allowed in this directory");
+        Refusal::Reply(&(550, "Uploads are not allowed in this directory"));
     /// A command without the permission for it.
-    pub const NOT_PERMITTED: Refusal = Refusal::Reply(550, "You do not have permission to do that");
+    pub const NOT_PERMITTED: Refusal =
+        Refusal::Reply(&(550, "You do not have permission to do that"));
     /// An argument that makes no sense.
-    pub const SYNTAX: Refusal = Refusal::Reply(501, "Syntax error in the argument");
+    pub const SYNTAX: Refusal = Refusal::Reply(&(501, "Syntax error in the argument"));
 
     /// Writes the reply's code and text. `naming`: the command gives something a name (RFC 959 page 43:
     /// 553 is for those).
@@ -239,7 +245,7 @@ impl Refusal {
             Refusal::Path(_) if naming => 553,
             Refusal::Path(_) => 550,
             Refusal::Files(error) => code_of(*error, naming),
-            Refusal::Reply(code, _) => *code,
+            Refusal::Reply((code, _)) => *code,
             Refusal::Wait => 451,
         };
         line.reply(code);
@@ -251,7 +257,7 @@ impl Refusal {
                 line.text("Not a DOS file name (8 characters, a dot, 3 more; no spaces)")
             }
             Refusal::Files(error) => line.show(error),
-            Refusal::Reply(_, text) => line.text(text),
+            Refusal::Reply((_, text)) => line.text(text),
             Refusal::Wait => line.show(&FsError::Again),
         }
     }

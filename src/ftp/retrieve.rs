@@ -5,7 +5,7 @@
 use super::ascii;
 use super::client::{Client, Context};
 use super::link::DataState;
-use super::reply::Refusal;
+use super::reply::{Refusal, kept};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
 use crate::vfs::FsError;
 use crate::vfs::provider::{FileHandle, OpenFlags, Provider};
@@ -20,17 +20,18 @@ pub(super) fn open(
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
     let Some(file) = transfer.file else {
-        let place = client.resolve(cx.shared.users, &client.path)?;
+        let place = client.resolve(cx.shared.users, &client.path);
+        let place = kept(&place)?;
         // Text is read to where it can be spread from, which is elsewhere each time.
         let pinned = !transfer.ascii;
         let flags = OpenFlags { read: true, pinned, ..OpenFlags::default() };
-        transfer.file = Some(cx.files.open(&place, flags)?);
+        transfer.file = Some(cx.files.open(place, flags)?);
         transfer.stage = Stage::Inspect;
         return Ok(Progress::Busy);
     };
     transfer.size = cx.files.attributes_of(file)?.size;
     if transfer.offset > transfer.size {
-        return Err(Refusal::Reply(554, "REST's offset is behind the end of the file"));
+        return Err(Refusal::Reply(&(554, "REST's offset is behind the end of the file")));
     }
     transfer.stage = Stage::Connect;
     Ok(Progress::Busy)

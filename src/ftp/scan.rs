@@ -8,7 +8,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use super::ascii;
 use super::client::{Client, Context};
 use super::digest::{Digest, Kind};
-use super::reply::{Line, Refusal};
+use super::reply::{Line, Refusal, kept};
 use super::shared::Activity;
 use super::transfer::{Progress, close_again};
 use crate::vfs::FsError;
@@ -178,16 +178,17 @@ impl Scan {
             return Ok(self.report(client, cx));
         }
         let Some(file) = self.file else {
-            let place = client.resolve(cx.shared.users, &client.path)?;
+            let place = client.resolve(cx.shared.users, &client.path);
+            let place = kept(&place)?;
             let flags = OpenFlags { read: true, ..OpenFlags::default() };
-            self.file = Some(cx.files.open(&place, flags)?);
+            self.file = Some(cx.files.open(place, flags)?);
             client.update_who(cx, Activity::Reading);
             return Ok(Progress::Busy);
         };
         if !self.sized {
             let size = cx.files.attributes_of(file)?.size;
             if self.start > size {
-                return Err(Refusal::Reply(501, "The file ends before that"));
+                return Err(Refusal::Reply(&(501, "The file ends before that")));
             }
             self.end = self.end.min(size);
             self.sized = true;

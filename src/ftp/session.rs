@@ -161,7 +161,7 @@ impl Session {
         self.input.clear();
         self.client.answer = None;
         if let Some(job) = &mut self.client.job {
-            job.fail(cx.data, Refusal::Reply(426, "The server is shutting down"));
+            job.fail(cx.data, Refusal::Reply(&(426, "The server is shutting down")));
         }
     }
 
@@ -292,7 +292,7 @@ impl Session {
         if let Some(job) = &mut self.client.job
             && abor_is_waiting(cx.control)
         {
-            job.fail(cx.data, Refusal::Reply(426, "Transfer aborted"));
+            job.fail(cx.data, Refusal::Reply(&(426, "Transfer aborted")));
         }
     }
 
@@ -373,12 +373,12 @@ fn abor_is_waiting(control: &mut dyn ControlLink) -> bool {
 fn check(command: &Command, client: &Client, argument: &[u8]) -> Result<(), Refusal> {
     if command.needs_login() && !client.is_logged_in() {
         return Err(match client.login {
-            Login::Named(_) => Refusal::Reply(530, "Please log in: send PASS"),
-            _ => Refusal::Reply(530, "Please log in: send USER and PASS"),
+            Login::Named(_) => Refusal::Reply(&(530, "Please log in: send PASS")),
+            _ => Refusal::Reply(&(530, "Please log in: send USER and PASS")),
         });
     }
     if command.needs_argument() && argument.is_empty() {
-        return Err(Refusal::Reply(501, "This command needs an argument"));
+        return Err(Refusal::Reply(&(501, "This command needs an argument")));
     }
     Ok(())
 }

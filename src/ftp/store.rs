@@ -5,7 +5,7 @@
 use super::ascii;
 use super::client::{Client, Context};
 use super::link::DataState;
-use super::reply::Refusal;
+use super::reply::{Refusal, kept};
 use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
 use crate::vfs::Name83;
 use crate::vfs::path::{PathError, ResolvedPath};
@@ -36,11 +36,11 @@ pub(super) fn open(
     match mode {
         StoreMode::Append => transfer.offset = size,
         StoreMode::Resume if transfer.offset > size => {
-            return Err(Refusal::Reply(554, "REST's offset is behind the end of the file"));
+            return Err(Refusal::Reply(&(554, "REST's offset is behind the end of the file")));
         }
         // Without FTPSRV_CLOBBER_FILES nothing that is there is overwritten.
         StoreMode::Resume if transfer.offset < size && !cx.shared.settings.clobber_files => {
-            return Err(Refusal::Reply(553, "REST's offset is not the end of the file"));
+            return Err(Refusal::Reply(&(553, "REST's offset is not the end of the file")));
         }
         _ => {}
     }
@@ -62,38 +62,35 @@ fn create(
         StoreMode::Append => (flags.create, flags.append) = (true, true),
         StoreMode::Resume => {}
     }
-    let (opened, place) = if mode == StoreMode::Unique {
-        let path = unique(&client.path, transfer.offset)?;
-        let place = client.resolve(cx.shared.users, &path)?;
-        check_reach(flags, &place)?;
-        match cx.files.open(&place, flags) {
-            Err(FsError::Exists | FsError::Busy) => {
-                transfer.offset = transfer.offset.wrapping_add(1);
-                return Ok(Progress::Busy);
-            }
-            opened => {
-                let opened = opened?;
-                client.path = path;
-                transfer.offset = 0;
-                (opened, place)
-            }
+    let new = match mode {
+        StoreMode::Unique => Some(unique(&client.path, transfer.offset)?),
+        _ => None,
+    };
+    let place = client.resolve(cx.shared.users, new.as_ref().unwrap_or(&client.path));
+    let place = kept(&place)?;
+    check_reach(flags, place)?;
+    let opened = match (cx.files.open(place, flags), new) {
+        (Err(FsError::Exists | FsError::Busy), Some(_)) => {
+            transfer.offset = transfer.offset.wrapping_add(1);
+            return Ok(Progress::Busy);
         }
-    } else {
-        let place = client.resolve(cx.shared.users, &client.path)?;
-        check_reach(flags, &place)?;
-        match cx.files.open(&place, flags) {
-            Err(error @ (FsError::Exists | FsError::IsADirectory | FsError::Busy)) => {
-                let name = client.long.next().ok_or(error)?;
-                client.path = client.path.parent().child(name)?;
-                return Ok(Progress::Busy);
-            }
-            opened => (opened?, place),
+        (Err(error @ (FsError::Exists | FsError::IsADirectory | FsError::Busy)), None) => {
+            let name = client.long.next().ok_or(error)?;
+            client.path = client.path.parent().child(name)?;
+            return Ok(Progress::Busy);
+        }
+        (opened, None) => opened?,
+        (opened, Some(path)) => {
+            let opened = opened?;
+            client.path = path;
+            transfer.offset = 0;
+            opened
         }
     };
     if mode == StoreMode::Replace {
-        client.long.others_lose(cx.shared.gone, &place);
+        client.long.others_lose(cx.shared.gone, place);
     }
-    client.long.keep(&place, false);
+    client.long.keep(place, false);
     transfer.file = Some(opened);
     transfer.stage = match mode {
         StoreMode::Append | StoreMode::Resume => Stage::Inspect,

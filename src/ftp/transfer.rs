@@ -387,7 +387,7 @@ impl Transfer {
                     line.text(": ").path(&client.path);
                 }
                 line.send(cx.control);
-                if matches!(refusal, Refusal::Reply(426, _)) {
+                if matches!(refusal, Refusal::Reply(&(426, _))) {
                     cx.control.doubt();
                 }
             }
@@ -430,11 +430,11 @@ impl Transfer {
 }
 
 /// No data connection came about.
-const NOT_CONNECTED: Refusal = Refusal::Reply(425, "Can't open data connection");
+const NOT_CONNECTED: Refusal = Refusal::Reply(&(425, "Can't open data connection"));
 
 /// The data connection went away.
 pub(super) const BROKEN_OFF: Refusal =
-    Refusal::Reply(426, "Data connection closed, transfer aborted");
+    Refusal::Reply(&(426, "Data connection closed, transfer aborted"));
 
 /// The error with which a handle was closed: `Err` when it is not closed yet.
 pub(super) fn close_again(result: Result<(), FsError>) -> Result<Option<Refusal>, Refusal> {

@@ -12,7 +12,7 @@ use crate::ftp::transfer::LINGER;
 /// Passive ports that one PASV tries.
 const PORTS_TRIED: usize = 10;
 
-const ONLY_EPSV: Refusal = Refusal::Reply(501, "Only EPSV is allowed after EPSV ALL");
+const ONLY_EPSV: Refusal = Refusal::Reply(&(501, "Only EPSV is allowed after EPSV ALL"));
 
 /// PASV.
 pub fn pasv(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
@@ -51,7 +51,7 @@ pub fn epsv(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     Ok(())
 }
 
-const OTHER_PROTOCOL: Refusal = Refusal::Reply(522, "Network protocol not supported, use (1)");
+const OTHER_PROTOCOL: Refusal = Refusal::Reply(&(522, "Network protocol not supported, use (1)"));
 
 /// What PASV tells the client: our own address, or the one that a firewall shows to the outside
 /// (FTPSRV_EXT_IPADDR) where the client comes from there.
@@ -78,7 +78,7 @@ fn listen(client: &mut Client, cx: &mut Context<'_, '_>) -> Result<u16, Refusal>
             Err(LinkError::Unusable) => cx.shared.ports.release(client.slot),
         }
     }
-    Err(Refusal::Reply(425, "No port for a data connection now, please try again"))
+    Err(Refusal::Reply(&(425, "No port for a data connection now, please try again")))
 }
 
 /// Waits for the end of the last data connection, or makes one.
@@ -137,10 +137,10 @@ fn plan_active(
     port: u16,
 ) -> Result<(), Refusal> {
     if address != client.address() && !cx.shared.settings.nat {
-        return Err(Refusal::Reply(500, "Data connections go to your own address only"));
+        return Err(Refusal::Reply(&(500, "Data connections go to your own address only")));
     }
     if port < 1024 {
-        return Err(Refusal::Reply(504, "Data connections go to ports of 1024 and above only"));
+        return Err(Refusal::Reply(&(504, "Data connections go to ports of 1024 and above only")));
     }
     client.drop_data(cx);
     client.plan = DataPlan::Active(SocketAddrV4::new(client.address(), port));
@@ -181,7 +181,7 @@ pub fn data_type(
     client.ascii = match &*given {
         b"A" | b"A N" => true,
         b"I" | b"L 8" | b"L8" => false,
-        _ => return Err(Refusal::Reply(504, "Only the types A and I are supported")),
+        _ => return Err(Refusal::Reply(&(504, "Only the types A and I are supported"))),
     };
     cx.reply(200, if client.ascii { "Type set to A" } else { "Type set to I" });
     Ok(())
@@ -189,12 +189,12 @@ pub fn data_type(
 
 /// MODE: stream only.
 pub fn mode(_: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
-    expect(cx, argument, b"S", "Mode set to S", "Only mode S (stream) is supported")
+    expect(cx, argument, b"S", "Mode set to S", &(504, "Only mode S (stream) is supported"))
 }
 
 /// STRU: file only.
 pub fn stru(_: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
-    expect(cx, argument, b"F", "Structure set to F", "Only structure F (file) is supported")
+    expect(cx, argument, b"F", "Structure set to F", &(504, "Only structure F (file) is supported"))
 }
 
 fn expect(
@@ -202,10 +202,10 @@ fn expect(
     argument: &[u8],
     only: &[u8],
     done: &str,
-    refused: &'static str,
+    refused: &'static (u16, &'static str),
 ) -> Result<(), Refusal> {
     if !argument.eq_ignore_ascii_case(only) {
-        return Err(Refusal::Reply(504, refused));
+        return Err(Refusal::Reply(refused));
     }
     cx.reply(200, done);
     Ok(())

@@ -5,7 +5,7 @@ use super::transfers::check_incoming;
 use crate::config::{Rights, Users};
 use crate::ftp::client::{Client, Context};
 use crate::ftp::listing::write_utc;
-use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::reply::{Line, Refusal, kept};
 use crate::ftp::scan::Scan;
 use crate::ftp::shared::Event;
 use crate::ftp::transfer::Job;
@@ -17,10 +17,11 @@ use crate::vfs::{FsError, Permission, UserPath};
 /// DELE.
 pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Dele)?;
-    let (path, place) = client.target(cx.shared.users, name)?;
-    cx.files.remove(&place)?;
-    client.long.lose(cx.shared.gone, &place);
-    client.note(cx, &Event::Changed { verb: "DELE", path: &path });
+    let found = client.target(cx.shared.users, name);
+    let (path, place) = kept(&found)?;
+    cx.files.remove(place)?;
+    client.long.lose(cx.shared.gone, place);
+    client.note(cx, &Event::Changed { verb: "DELE", path });
     cx.reply(250, "File deleted");
     Ok(())
 }
@@ -33,8 +34,9 @@ pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     if path.is_root() {
         return Err(FsError::NotAllowed.into());
     }
-    let place = client.resolve(cx.shared.users, &path)?;
-    client.renames_directory = cx.files.attributes(&place)?.kind == Kind::Directory;
+    let place = client.resolve(cx.shared.users, &path);
+    let place = kept(&place)?;
+    client.renames_directory = cx.files.attributes(place)?.kind == Kind::Directory;
     client.path = path;
     client.renaming = true;
     cx.reply(350, "Ready for RNTO");
@@ -44,14 +46,15 @@ pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// RNTO.
 pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     if !client.renaming {
-        return Err(Refusal::Reply(503, "Send RNFR first"));
+        return Err(Refusal::Reply(&(503, "Send RNFR first")));
     }
     let users = cx.shared.users;
-    let path = client.new_name(name)?;
-    if !keeps_upload_rule(users, client.rights()?, &client.path, &path) {
+    let path = client.new_name(name);
+    let path = kept(&path)?;
+    if !keeps_upload_rule(users, client.rights()?, &client.path, path) {
         return Err(Refusal::NOT_INCOMING);
     }
-    let (from, to) = (client.resolve(users, &client.path)?, client.resolve(users, &path)?);
+    let (from, to) = (client.resolve(users, &client.path)?, client.resolve(users, path)?);
     let is_directory = client.renames_directory;
     let fits = to.is_directory_in_reach_of_dos() || to.is_file_in_reach_of_dos() && !is_directory;
     if !fits {
@@ -66,8 +69,8 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         false => client.long.lose(cx.shared.gone, &from),
     }
     client.long.keep(&to, is_directory);
-    client.note(cx, &Event::Changed { verb: "RNTO", path: &path });
-    client.done(cx.control, 250, "Renamed", &path);
+    client.note(cx, &Event::Changed { verb: "RNTO", path });
+    client.done(cx.control, 250, "Renamed", path);
     Ok(())
 }
 
@@ -86,8 +89,9 @@ pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         client.job = Some(Job::Scan(Scan::size()));
         return Ok(());
     }
-    let place = client.resolve(cx.shared.users, &path)?;
-    let attributes = cx.files.attributes(&place)?;
+    let place = client.resolve(cx.shared.users, &path);
+    let place = kept(&place)?;
+    let attributes = cx.files.attributes(place)?;
     if attributes.kind != Kind::File {
         return Err(FsError::IsADirectory.into());
     }
@@ -106,8 +110,9 @@ pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         line.send(cx.control);
         return Ok(());
     }
-    let (_, place) = client.target(cx.shared.users, argument)?;
-    let attributes = cx.files.attributes(&place)?;
+    let found = client.target(cx.shared.users, argument);
+    let (_, place) = kept(&found)?;
+    let attributes = cx.files.attributes(place)?;
     let mut line = Line::new();
     line.reply(213);
     write_utc(&mut line, attributes.modified, cx.shared.settings.zone);
@@ -147,8 +152,9 @@ pub(super) fn change(
     client.permit(Permission::Stor).or_else(|_| client.permit(Permission::Appe))?;
     let path = client.named(name)?;
     check_incoming(client, cx, &path.parent())?;
-    let place = client.resolve(cx.shared.users, &path)?;
-    cx.files.set_attributes(&place, &set)?;
+    let place = client.resolve(cx.shared.users, &path);
+    let place = kept(&place)?;
+    cx.files.set_attributes(place, &set)?;
     Ok(path)
 }
 
@@ -192,7 +198,7 @@ pub fn allo(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     match space_at(client, cx, &client.directory)? {
         None => cx.reply(202, "No storage allocation is needed"),
         Some(space) if wanted > space.free => {
-            return Err(Refusal::Reply(552, "Not so much room on this disk"));
+            return Err(Refusal::Reply(&(552, "Not so much room on this disk")));
         }
         Some(_) => cx.reply(200, "There is room for that"),
     }
@@ -201,8 +207,9 @@ pub fn allo(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 
 /// AVBL: bytes free on a directory's disk (draft-peterson-streamlined-ftp-command-extensions).
 pub fn avbl(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(argument)?;
-    let space = space_at(client, cx, &path)?.ok_or(FsError::NotAllowed)?;
+    let path = client.named(argument);
+    let path = kept(&path)?;
+    let space = space_at(client, cx, path)?.ok_or(FsError::NotAllowed)?;
     Line::new().reply(213).number(space.free).send(cx.control);
     Ok(())
 }
@@ -213,7 +220,8 @@ pub(super) fn space_at(
     cx: &mut Context<'_, '_>,
     directory: &UserPath,
 ) -> Result<Option<Space>, Refusal> {
-    let place = client.resolve(cx.shared.users, directory)?;
+    let place = client.resolve(cx.shared.users, directory);
+    let place = kept(&place)?;
     Ok(place.drive().map(|drive| cx.files.space(drive)).transpose()?)
 }
 

@@ -5,7 +5,7 @@ use crate::config::settings::CodePage;
 use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::command;
 use crate::ftp::listing::{Facts, Place, View, write_facts};
-use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::reply::{Line, Refusal, kept};
 use crate::ftp::scan::Algorithm;
 use crate::ftp::transfer::Kind;
 
@@ -83,7 +83,7 @@ pub fn opts(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     if command.eq_ignore_ascii_case(b"HASH") {
         if !options.is_empty() {
             client.algorithm = Algorithm::parse(options)
-                .ok_or(Refusal::Reply(501, "That algorithm is not supported"))?;
+                .ok_or(Refusal::Reply(&(501, "That algorithm is not supported")))?;
         }
         cx.reply(200, client.algorithm.name());
         return Ok(());
@@ -93,7 +93,7 @@ pub fn opts(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         cx.reply(200, "UTF8 is always on");
         return Ok(());
     }
-    Err(Refusal::Reply(501, "No such option"))
+    Err(Refusal::Reply(&(501, "No such option")))
 }
 
 /// HELP, for all or for one command.
@@ -102,7 +102,7 @@ pub fn help(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         client.answer(help_line);
         return Ok(());
     }
-    let (_, command) = command::find(argument).ok_or(Refusal::Reply(502, "Unknown command"))?;
+    let (_, command) = command::find(argument).ok_or(Refusal::Reply(&(502, "Unknown command")))?;
     Line::new().reply(214).text(command.verb).text(" ").text(command.help).send(cx.control);
     Ok(())
 }
@@ -179,16 +179,18 @@ fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
 
 /// MLST: one entry's facts, with its absolute name (RFC 3659 section 7).
 pub fn mlst(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(name)?;
-    let place = client.resolve(cx.shared.users, &path)?;
-    let attributes = cx.files.attributes(&place)?;
+    let path = client.named(name);
+    let path = kept(&path)?;
+    let place = client.resolve(cx.shared.users, path);
+    let place = kept(&place)?;
+    let attributes = cx.files.attributes(place)?;
     let place = Place { path: &path.parent(), login: &client.login, facts: client.facts };
     let view = View::of(&place, cx)?;
     Line::new().first(250).text("Entry:").send(cx.control);
     let mut line = Line::new();
     line.text(" ");
     write_facts(&mut line, &attributes, &view);
-    line.path(&path).send(cx.control);
+    line.path(path).send(cx.control);
     cx.reply(250, "End");
     Ok(())
 }

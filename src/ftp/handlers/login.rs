@@ -17,7 +17,7 @@ const MOTD_LINE: usize = 300;
 /// USER: asks for the password, whether there is such a user or not.
 pub fn user(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     if client.is_logged_in() {
-        return Err(Refusal::Reply(503, "You are logged in already"));
+        return Err(Refusal::Reply(&(503, "You are logged in already")));
     }
     let email = cx.shared.users.find(name).is_some_and(|user| user.password == Password::Email);
     let length = name.len().min(16);
@@ -30,8 +30,8 @@ pub fn user(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 pub fn pass(client: &mut Client, cx: &mut Context<'_, '_>, password: &[u8]) -> Result<(), Refusal> {
     let Login::Named(name) = &client.login else {
         return Err(match client.login {
-            Login::As(..) => Refusal::Reply(503, "You are logged in already"),
-            _ => Refusal::Reply(503, "Send USER first"),
+            Login::As(..) => Refusal::Reply(&(503, "You are logged in already")),
+            _ => Refusal::Reply(&(503, "Send USER first")),
         });
     };
     if client.penalty.is_some() {
@@ -112,19 +112,19 @@ fn fail(client: &mut Client, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
     client.login = Login::Nobody;
     if client.failures >= MAX_FAILURES {
         client.ending = Some(Ending::Close);
-        return Err(Refusal::Reply(421, "Login failed too often, closing the connection"));
+        return Err(Refusal::Reply(&(421, "Login failed too often, closing the connection")));
     }
-    Err(Refusal::Reply(530, "Login failed"))
+    Err(Refusal::Reply(&(530, "Login failed")))
 }
 
 /// ACCT: nobody has an account beside the password.
 pub fn acct(_: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
-    Err(Refusal::Reply(202, "No account is needed here"))
+    Err(Refusal::Reply(&(202, "No account is needed here")))
 }
 
 /// SMNT: drives are directories.
 pub fn smnt(_: &mut Client, _: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
-    Err(Refusal::Reply(502, "Drives are directories here: use CWD"))
+    Err(Refusal::Reply(&(502, "Drives are directories here: use CWD")))
 }
 
 /// REIN: the user is logged out, the connection stays.

@@ -1,7 +1,7 @@
 //! CWD, CDUP, PWD, MKD, RMD (RFC 959 section 4.1.1 and appendix II).
 
 use crate::ftp::client::{Client, Context};
-use crate::ftp::reply::{Line, Refusal};
+use crate::ftp::reply::{Line, Refusal, kept};
 use crate::ftp::shared::Event;
 use crate::vfs::path::PathError;
 use crate::vfs::provider::Kind;
@@ -32,34 +32,37 @@ pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<()
 /// MKD: replies with the absolute name; 521 for a name that is taken (RFC 959 appendix II).
 pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Mkd)?;
-    let path = client.new_name(name)?;
-    let place = client.resolve(cx.shared.users, &path)?;
+    let path = client.new_name(name);
+    let path = kept(&path)?;
+    let place = client.resolve(cx.shared.users, path);
+    let place = kept(&place)?;
     if !place.is_directory_in_reach_of_dos() {
         return Err(PathError::TooDeep.into());
     }
-    match cx.files.make_dir(&place) {
+    match cx.files.make_dir(place) {
         Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         Err(FsError::Exists) => {
             let mut line = Line::new();
-            line.first(521).quoted(&path).text(" exists already;").send(cx.control);
+            line.first(521).quoted(path).text(" exists already;").send(cx.control);
             cx.reply(521, "taking no action");
             return Ok(());
         }
         other => other?,
     }
-    client.long.keep(&place, true);
-    client.note(cx, &Event::Changed { verb: "MKD", path: &path });
-    Line::new().reply(257).quoted(&path).text(" directory created").send(cx.control);
+    client.long.keep(place, true);
+    client.note(cx, &Event::Changed { verb: "MKD", path });
+    Line::new().reply(257).quoted(path).text(" directory created").send(cx.control);
     Ok(())
 }
 
 /// RMD.
 pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Rmd)?;
-    let (path, place) = client.target(cx.shared.users, name)?;
-    cx.files.remove_dir(&place)?;
-    client.long.lose(cx.shared.gone, &place);
-    client.note(cx, &Event::Changed { verb: "RMD", path: &path });
+    let found = client.target(cx.shared.users, name);
+    let (path, place) = kept(&found)?;
+    cx.files.remove_dir(place)?;
+    client.long.lose(cx.shared.gone, place);
+    client.note(cx, &Event::Changed { verb: "RMD", path });
     cx.reply(250, "Directory removed");
     Ok(())
 }

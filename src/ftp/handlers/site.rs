@@ -30,7 +30,7 @@ pub fn site(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
     let found = TABLE.iter().find(|c| verb.eq_ignore_ascii_case(c.verb.as_bytes()));
     match found {
         Some(command) => (command.run)(client, cx, rest),
-        None => Err(Refusal::Reply(504, "Unknown SITE command; see SITE HELP")),
+        None => Err(Refusal::Reply(&(504, "Unknown SITE command; see SITE HELP"))),
     }
 }
 
@@ -66,7 +66,7 @@ fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         }
         path => client.named(path)?,
     };
-    let no_drive = Refusal::Reply(501, "Which drive? SITE DISKFREE C");
+    let no_drive = Refusal::Reply(&(501, "Which drive? SITE DISKFREE C"));
     let space = space_at(client, cx, &path)?.ok_or(no_drive)?;
     let mut line = Line::new();
     line.reply(200)

@@ -9,7 +9,7 @@ use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::transfer::{Job, Kind, StoreMode, Transfer};
 use crate::vfs::{FsError, Permission, UserPath};
 
-const NO_CONNECTION: Refusal = Refusal::Reply(425, "Use PASV or PORT first");
+const NO_CONNECTION: Refusal = Refusal::Reply(&(425, "Use PASV or PORT first"));
 
 /// REST: where the next RETR, STOR or APPE begins, in bytes of the file (RFC 3659 section 5).
 pub fn rest(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
@@ -95,7 +95,7 @@ pub(super) fn check_incoming(
 fn take_restart(client: &mut Client) -> Result<u32, Refusal> {
     match mem::take(&mut client.restart) {
         0 => Ok(0),
-        _ if client.ascii => Err(Refusal::Reply(504, "REST needs TYPE I")),
+        _ if client.ascii => Err(Refusal::Reply(&(504, "REST needs TYPE I"))),
         offset => Ok(offset),
     }
 }
@@ -190,7 +190,7 @@ pub fn abor(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(
             Ok(())
         }
         Some(job) => {
-            job.fail(cx.data, Refusal::Reply(426, "Transfer aborted"));
+            job.fail(cx.data, Refusal::Reply(&(426, "Transfer aborted")));
             Err(Refusal::AGAIN)
         }
     }

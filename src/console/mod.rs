@@ -142,6 +142,11 @@ impl<'a> Console<'a> {
         }
     }
 
+    /// Whether [`Console::log`] has added what is not shown.
+    pub fn is_behind(&self) -> bool {
+        self.undrawn > 0
+    }
+
     /// Shows what [`Console::log`] has added. A log that is scrolled back stays where it is.
     pub fn draw(&mut self, screen: Option<&mut dyn TextScreen>) {
         let new = core::mem::take(&mut self.undrawn);

@@ -159,8 +159,24 @@ impl<P: Ports> TextScreen for TextMemory<'_, P> {
             return;
         }
         self.pause();
-        for (column, &character) in (column..self.columns).zip(text) {
-            self.put(row * self.columns + column, self.cell(character, style));
+        let (start, [_, attribute]) =
+            (row * self.columns + column, self.cell(0, style).to_le_bytes());
+        let text = &text[..text.len().min(self.columns.saturating_sub(column))];
+        let place = start..start + text.len();
+        if self.retrace.is_none()
+            && let (Some(shown), Some(cells)) =
+                (self.shadow.get_mut(place.clone()), self.cells.get_mut(place.clone()))
+        {
+            for ((shown, cell), &character) in shown.iter_mut().zip(cells).zip(text) {
+                let value = u16::from_le_bytes([character, attribute]);
+                if *shown != value {
+                    (*shown, *cell) = (value, value);
+                }
+            }
+            return;
+        }
+        for (index, &character) in place.zip(text) {
+            self.put(index, u16::from_le_bytes([character, attribute]));
         }
     }
 

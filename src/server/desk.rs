@@ -29,8 +29,9 @@ const FOUND: usize = 1024;
 const LOG_BUFFER: usize = 2 * 1024;
 /// How often a page with figures is written anew, milliseconds.
 const REFRESH: u64 = 1_000;
-/// How often events are drawn at most, milliseconds: several lines cost what one does.
-const DRAW: u64 = 50;
+/// Milliseconds after which an event is drawn, with those that came meanwhile: several lines cost what one does,
+/// and nobody waits for the screen while a client waits for the server.
+const DRAW: u64 = 200;
 
 /// The operator's screen, its lines, and the log file.
 pub struct Desk<'a> {
@@ -39,6 +40,7 @@ pub struct Desk<'a> {
     found: (&'a mut [u8], usize),
     log: Option<LogFile<'a>>,
     refreshed: Millis,
+    /// When the screen last showed all that there was.
     drawn: Millis,
     /// Pages go to COM1, too, when a key asks for them.
     serial_pages: bool,
@@ -272,7 +274,8 @@ impl<'a> Desk<'a> {
             active: figures.statistics.active as u8,
         };
         self.console.set_status(machine.screen(), status);
-        if figures.now.since(self.drawn) >= DRAW {
+        let drawn = !self.console.is_behind();
+        if drawn || figures.now.since(self.drawn) >= DRAW {
             self.drawn = figures.now;
             self.console.draw(machine.screen());
         }

@@ -4,7 +4,7 @@
 
 use heapless::Vec;
 
-use super::dirent::{self, Dirent, ENTRY, EntryKind, checksum};
+use super::dirent::{self, Dirent, ENTRY, EntryKind, View, checksum};
 use super::error::FatError;
 use super::index::Index;
 use super::name83::Name83;
@@ -198,15 +198,15 @@ impl Volume {
         cursor: &mut Cursor,
     ) -> Result<Option<Found>, FatError> {
         let mut next = None;
-        self.visit(cache, cursor, &mut |found| {
-            next = Some(*found);
+        self.visit(cache, cursor, &mut |place, number, entry| {
+            next = Some(Found { place, number, entry: Dirent(*entry.0) });
             false
         })?;
         Ok(next)
     }
 
-    /// Gives `visit` files and directories from the cursor on, which is left behind them, until it returns
-    /// `false`; `Ok(false)` at the directory's end.
+    /// Gives `visit` files and directories, with their places and numbers, from the cursor on, which is left
+    /// behind them, until it returns `false`; `Ok(false)` at the directory's end.
     ///
     /// # Errors
     /// As [`Volume::next_entry`].
@@ -214,7 +214,7 @@ impl Volume {
         &self,
         cache: &mut Cache<'_>,
         cursor: &mut Cursor,
-        visit: &mut dyn FnMut(&Found) -> bool,
+        visit: &mut dyn FnMut(Place, u32, View<'_>) -> bool,
     ) -> Result<bool, FatError> {
         while let Some(mut place) = self.place(cache, cursor)? {
             let slot = cache.sector(&self.directory_region(place.lba), place.lba)?;
@@ -228,7 +228,7 @@ impl Volume {
                 let number = cursor.number;
                 cursor.advance();
                 if matches!(kind, EntryKind::File | EntryKind::Directory)
-                    && !visit(&Found { place, number, entry: Dirent(*bytes) })
+                    && !visit(place, number, View(bytes))
                 {
                     return Ok(true);
                 }

@@ -50,6 +50,50 @@ pub enum EntryKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dirent(pub [u8; ENTRY]);
 
+/// An entry's bytes where they lie.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a>(pub &'a [u8; ENTRY]);
+
+impl View<'_> {
+    fn word(self, at: usize) -> u16 {
+        u16::from_le_bytes([self.0[at], self.0[at + 1]])
+    }
+
+    /// The name; 05h in the first byte stands for E5h, which would mean "deleted".
+    pub fn name(self) -> Name83 {
+        let mut bytes = [b' '; 11];
+        bytes.copy_from_slice(&self.0[..11]);
+        if bytes[0] == 0x05 {
+            bytes[0] = 0xE5;
+        }
+        Name83::from_raw(bytes)
+    }
+
+    /// Attribute bits.
+    pub fn attributes(self) -> u8 {
+        self.0[11]
+    }
+
+    /// Bytes of a file.
+    pub fn size(self) -> u32 {
+        u32::from(self.word(28)) | u32::from(self.word(30)) << 16
+    }
+
+    /// Time of the last change; [`DateTime::EPOCH`] for what is no time.
+    pub fn modified(self) -> DateTime {
+        let (date, time) = (self.word(24), self.word(22));
+        let stamp = DateTime {
+            year: 1980 + (date >> 9),
+            month: (date >> 5 & 15) as u8,
+            day: (date & 31) as u8,
+            hour: (time >> 11) as u8,
+            minute: (time >> 5 & 63) as u8,
+            second: (time & 31) as u8 * 2,
+        };
+        if stamp.is_valid() { stamp } else { DateTime::EPOCH }
+    }
+}
+
 impl Dirent {
     /// The entry at the start of `bytes`; an end mark when they are too few.
     pub fn read(bytes: &[u8]) -> Dirent {
@@ -70,8 +114,9 @@ impl Dirent {
         entry
     }
 
-    fn word(&self, at: usize) -> u16 {
-        u16::from_le_bytes([self.0[at], self.0[at + 1]])
+    /// What is only read.
+    pub fn view(&self) -> View<'_> {
+        View(&self.0)
     }
 
     fn set_word(&mut self, at: usize, value: u16) {
@@ -83,14 +128,9 @@ impl Dirent {
         kind_of(self.0[0], self.attributes(), self.0[13])
     }
 
-    /// The name; 05h in the first byte stands for E5h, which would mean "deleted".
+    /// See [`View::name`].
     pub fn name(&self) -> Name83 {
-        let mut bytes = [b' '; 11];
-        bytes.copy_from_slice(&self.0[..11]);
-        if bytes[0] == 0x05 {
-            bytes[0] = 0xE5;
-        }
-        Name83::from_raw(bytes)
+        self.view().name()
     }
 
     /// Sets the name.
@@ -115,8 +155,8 @@ impl Dirent {
 
     /// First cluster; 0: none. The upper half counts on FAT32 only.
     pub fn cluster(&self, wide: bool) -> u32 {
-        let high = if wide { u32::from(self.word(20)) << 16 } else { 0 };
-        high | u32::from(self.word(26))
+        let high = if wide { u32::from(self.view().word(20)) << 16 } else { 0 };
+        high | u32::from(self.view().word(26))
     }
 
     /// Sets the first cluster; the upper half on FAT32 only.
@@ -129,7 +169,7 @@ impl Dirent {
 
     /// Bytes of a file.
     pub fn size(&self) -> u32 {
-        u32::from(self.word(28)) | u32::from(self.word(30)) << 16
+        self.view().size()
     }
 
     /// Sets the size.
@@ -137,18 +177,9 @@ impl Dirent {
         self.0[28..32].copy_from_slice(&size.to_le_bytes());
     }
 
-    /// Time of the last change; [`DateTime::EPOCH`] for what is no time.
+    /// See [`View::modified`].
     pub fn modified(&self) -> DateTime {
-        let (date, time) = (self.word(24), self.word(22));
-        let stamp = DateTime {
-            year: 1980 + (date >> 9),
-            month: (date >> 5 & 15) as u8,
-            day: (date & 31) as u8,
-            hour: (time >> 11) as u8,
-            minute: (time >> 5 & 63) as u8,
-            second: (time & 31) as u8 * 2,
-        };
-        if stamp.is_valid() { stamp } else { DateTime::EPOCH }
+        self.view().modified()
     }
 
     /// Sets the time of the last change, and the date of the last access to the same day.

@@ -84,17 +84,23 @@ impl Name83 {
 
     /// `NAME.EXT`, or `NAME` where there is no extension: 1 to 12 bytes.
     pub fn to_text(&self) -> heapless::Vec<u8, 12> {
-        let (base, extension) = (self.base().len(), self.extension().len());
-        let mut text = heapless::Vec::from_array([b' '; 12]);
-        text[..8].copy_from_slice(&self.0[..8]);
-        if extension > 0 {
-            text[base] = b'.';
-            text[base + 1..base + 4].copy_from_slice(&self.0[8..]);
-            text.truncate(base + 1 + extension);
-        } else {
-            text.truncate(base);
-        }
+        let mut text = [0; 12];
+        let length = self.write_text(&mut text);
+        let mut text = heapless::Vec::from_array(text);
+        text.truncate(length);
         text
+    }
+
+    /// Writes the same; how many bytes it has. What is behind them is any.
+    pub fn write_text(&self, text: &mut [u8; 12]) -> usize {
+        let (base, extension) = (self.base().len(), self.extension().len());
+        text[..8].copy_from_slice(&self.0[..8]);
+        if extension == 0 {
+            return base;
+        }
+        text[base] = b'.';
+        text[base + 1..base + 4].copy_from_slice(&self.0[8..]);
+        base + 1 + extension
     }
 
     /// Whether DOS takes `byte` in a name: letters, digits, the manual's punctuation and all high-bit

@@ -85,7 +85,11 @@ impl Line {
 
     /// Adds a name, in the disk's bytes.
     pub fn name(&mut self, name: &Name83) -> &mut Line {
-        self.bytes(&name.to_text())
+        let room = self.bytes[..MAX_REPLY - 2].get_mut(self.length..).unwrap_or_default();
+        if let Some(room) = room.first_chunk_mut() {
+            self.length += name.write_text(room);
+        }
+        self
     }
 
     /// Adds an address.

@@ -484,7 +484,7 @@ impl Provider for Drives<'_> {
 
     fn attributes_of(&mut self, file: FileHandle) -> Result<Attributes, FsError> {
         let open = self.opened(file)?;
-        Ok(Attributes { size: open.file.size, ..tree::attributes(&open.file.entry) })
+        Ok(Attributes { size: open.file.size, ..tree::attributes(open.file.entry.view()) })
     }
 
     fn set_attributes_of(&mut self, file: FileHandle, set: &SetAttributes) -> Result<(), FsError> {

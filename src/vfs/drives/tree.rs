@@ -8,7 +8,7 @@ use super::walk::Spot;
 use super::{Drives, Number, OpenDirectory, put, split};
 use crate::block::Cache;
 use crate::fat::dir::Piece;
-use crate::fat::dirent::attribute;
+use crate::fat::dirent::{View, attribute};
 use crate::fat::{
     Chain, Change, Cursor, Dirent, EntryKind, FatError, File, Found, Name83, Place, Room,
 };
@@ -38,7 +38,7 @@ pub(super) struct Entrance {
 }
 
 /// The attributes of a file's or directory's entry.
-pub(super) fn attributes(entry: &Dirent) -> Attributes {
+pub(super) fn attributes(entry: View<'_>) -> Attributes {
     let has = |bit| entry.attributes() & bit != 0;
     let directory = has(attribute::DIRECTORY);
     Attributes {
@@ -67,7 +67,7 @@ fn with_attributes(mut entry: Dirent, set: &SetAttributes) -> Dirent {
 
 impl Drives<'_> {
     pub(super) fn attributes_at(&mut self, path: &ResolvedPath) -> Result<Attributes, FsError> {
-        Ok(self.entry(path)?.map_or(ROOT, |(_, found)| attributes(&found.entry)))
+        Ok(self.entry(path)?.map_or(ROOT, |(_, found)| attributes(found.entry.view())))
     }
 
     pub(super) fn open_directory(&mut self, path: &ResolvedPath) -> Result<DirHandle, FsError> {
@@ -106,9 +106,9 @@ impl Drives<'_> {
         let slot = &self.slots[usize::from(number)];
         let volume = slot.volume.as_ref().ok_or(FsError::DiskChanged)?;
         let mut shown = false;
-        let result = volume.visit(&mut self.cache, &mut open.cursor, &mut |found| {
+        let result = volume.visit(&mut self.cache, &mut open.cursor, &mut |_, _, entry| {
             shown = true;
-            show(&DirEntry { name: found.entry.name(), attributes: attributes(&found.entry) })
+            show(&DirEntry { name: entry.name(), attributes: attributes(entry) })
         });
         match result {
             Err(FatError::Again) if shown => Ok(true),

@@ -180,6 +180,10 @@ impl File {
             0 => 0,
             _ => self.cluster(volume, cache, index - 1)?.ok_or(FatError::Damaged)?,
         };
+        if self.grow_run(volume, cache, before, index, 1)? > 0 {
+            (self.hint, self.run) = ((index, before + 1), 0);
+            return Ok(before + 1);
+        }
         let cluster = volume.find_free_near(cache, before)?;
         if before != 0 {
             volume.link(cache, before)?;
@@ -216,6 +220,27 @@ impl File {
         Ok(())
     }
 
+    /// Hangs up to `most` free clusters that follow on the disk behind `last`, if that is the file's last and new,
+    /// as its number `index` and on; how many.
+    fn grow_run(
+        &mut self,
+        volume: &mut Volume,
+        cache: &mut Cache<'_>,
+        last: u32,
+        index: u32,
+        most: u32,
+    ) -> Result<u32, FatError> {
+        if !self.ends_before(index) {
+            return Ok(0);
+        }
+        let count = volume.claim_run(cache, last, most)?;
+        if count > 0 {
+            self.reached += count;
+            (self.changed, self.stage) = (true, Finish::Data);
+        }
+        Ok(count)
+    }
+
     /// Whether the cluster behind the run follows it in the file; the run is longer then, by it and by up to
     /// `most` clusters.
     fn extend(
@@ -235,13 +260,19 @@ impl File {
         Ok(follows)
     }
 
-    /// As [`File::extend`]; where the file ends, a free cluster there becomes its last.
+    /// As [`File::extend`]; where the file ends, free clusters there, up to `most`, become its last.
     fn extend_to_write(
         &mut self,
         volume: &mut Volume,
         cache: &mut Cache<'_>,
+        most: u32,
     ) -> Result<bool, FatError> {
         let last = self.hint.1 + self.run;
+        let more = self.grow_run(volume, cache, last, self.hint.0 + self.run + 1, most)?;
+        if more > 0 {
+            self.run += more;
+            return Ok(true);
+        }
         if self.next(volume, cache, last)?.is_some() {
             return self.extend(volume, cache, 1);
         }
@@ -364,8 +395,13 @@ impl File {
             return Ok(count);
         }
         let wanted = data.len() / SECTOR;
-        while self.run_sectors(&volume.geometry, inside) < wanted {
-            match self.extend_to_write(volume, cache) {
+        loop {
+            let missing = wanted.saturating_sub(self.run_sectors(&volume.geometry, inside)) as u32;
+            if missing == 0 {
+                break;
+            }
+            let most = missing.div_ceil(volume.geometry.cluster_sectors);
+            match self.extend_to_write(volume, cache, most) {
                 Ok(true) => {}
                 Ok(false) | Err(FatError::Again) => break,
                 Err(error) => return Err(error),

@@ -79,11 +79,7 @@ impl Volume {
     /// # Errors
     /// [`FatError`].
     pub fn run(&self, cache: &mut Cache<'_>, cluster: u32, most: u32) -> Result<u32, FatError> {
-        let (width, read): (u32, fn(&[u8]) -> u32) = match self.geometry.fat_type {
-            FatType::Fat12 => return Ok(0),
-            FatType::Fat16 => (2, entry16),
-            FatType::Fat32 => (4, entry32),
-        };
+        let Some((width, read)) = self.entries() else { return Ok(0) };
         if !self.geometry.is_cluster(cluster) {
             return Err(FatError::Damaged);
         }
@@ -98,6 +94,15 @@ impl Volume {
             last += 1;
         }
         Ok(last - cluster)
+    }
+
+    /// Bytes of an entry, and how it is read, where none lies across sectors.
+    fn entries(&self) -> Option<(u32, fn(&[u8]) -> u32)> {
+        match self.geometry.fat_type {
+            FatType::Fat12 => None,
+            FatType::Fat16 => Some((2, entry16)),
+            FatType::Fat32 => Some((4, entry32)),
+        }
     }
 
     /// What a raw entry says.
@@ -149,23 +154,13 @@ impl Volume {
                 }
                 before
             }
-            FatType::Fat16 => {
-                let slot = self.table_slot(cache, cluster * 2)?;
-                let at = (cluster * 2 % sector) as usize;
-                let bytes = &mut cache.bytes_mut(slot)[at..at + 2];
-                let before = entry16(bytes);
-                bytes.copy_from_slice(&(value as u16).to_le_bytes());
-                cache.mark(slot, 0);
-                before
-            }
-            FatType::Fat32 => {
-                let slot = self.table_slot(cache, cluster * 4)?;
-                let at = (cluster * 4 % sector) as usize;
-                let bytes = &mut cache.bytes_mut(slot)[at..at + 4];
-                let before = entry32(bytes);
-                // The upper 4 bits are not ours to change.
-                let value = value & 0x0FFF_FFFF | u32::from(bytes[3] & 0xF0) << 24;
-                bytes.copy_from_slice(&value.to_le_bytes());
+            FatType::Fat16 | FatType::Fat32 => {
+                let Some((width, read)) = self.entries() else { return Err(FatError::Damaged) };
+                let slot = self.table_slot(cache, cluster * width)?;
+                let at = (cluster * width % sector) as usize;
+                let entry = &mut cache.bytes_mut(slot)[at..at + width as usize];
+                let before = read(entry);
+                put(entry, value);
                 cache.mark(slot, 0);
                 before
             }
@@ -238,10 +233,56 @@ impl Volume {
     /// [`FatError`].
     pub(super) fn claim(&mut self, cache: &mut Cache<'_>, cluster: u32) -> Result<(), FatError> {
         self.set_link(cache, cluster, END)?;
+        self.search_behind(cluster);
+        Ok(())
+    }
+
+    /// Hangs up to `most` free clusters behind `last`, the end of a new chain, that follow it on the disk, and says
+    /// how many: no further than a sector of the table tells, in which everything changes at once. On FAT12, whose
+    /// entries lie across sectors, none.
+    ///
+    /// # Errors
+    /// [`FatError`]; nothing is changed then.
+    pub(super) fn claim_run(
+        &mut self,
+        cache: &mut Cache<'_>,
+        last: u32,
+        most: u32,
+    ) -> Result<u32, FatError> {
+        let Some((width, read)) = self.entries() else { return Ok(0) };
+        let slot = self.table_slot(cache, last * width)?;
+        let start = (last * width % SECTOR as u32) as usize;
+        let mut entries = cache.bytes(slot)[start..].chunks_exact(width as usize).map(read);
+        if !entries.next().is_some_and(|end| self.link_of(end) == Link::End) {
+            return Ok(0);
+        }
+        let mut count = 0;
+        while count < most
+            && self.geometry.is_cluster(last + count + 1)
+            && entries.next() == Some(0)
+        {
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(0);
+        }
+        let end = last + count;
+        let entries = cache.bytes_mut(slot)[start..].chunks_exact_mut(width as usize);
+        for (cluster, entry) in (last..=end).zip(entries) {
+            put(entry, if cluster == end { END } else { cluster + 1 });
+        }
+        cache.mark(slot, 0);
+        for cluster in last + 1..=end {
+            self.account(cluster, true, false);
+        }
+        self.search_behind(end);
+        Ok(count)
+    }
+
+    fn search_behind(&mut self, cluster: u32) {
         if cluster >= self.next_free {
             self.next_free = cluster + 1 + self.spread;
         }
-        Ok(())
     }
 
     /// Says how many files are being written: where they are several, each keeps room behind it, lest they
@@ -249,6 +290,18 @@ impl Volume {
     pub fn set_writers(&mut self, count: usize) {
         let room = (RUN / self.geometry.cluster_bytes()).min(self.geometry.clusters / 32);
         self.spread = if count > 1 { room.min(RUN_CLUSTERS) } else { 0 };
+    }
+}
+
+/// Writes an entry of FAT16 or FAT32, of which the upper 4 bits are not ours to change.
+fn put(entry: &mut [u8], value: u32) {
+    match entry {
+        [low, high] => [*low, *high] = (value as u16).to_le_bytes(),
+        [a, b, c, d] => {
+            let value = value & 0x0FFF_FFFF | u32::from(*d & 0xF0) << 24;
+            [*a, *b, *c, *d] = value.to_le_bytes();
+        }
+        _ => {}
     }
 }
 

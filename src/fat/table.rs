@@ -28,6 +28,9 @@ const RUN: u32 = 512 * 1024;
 /// And clusters: a sector of FAT32's table, so that ten files do not need more of it than the cache holds.
 const RUN_CLUSTERS: u32 = 128;
 
+/// Bytes of an entry, and how it is read.
+type Entries = (u32, fn(&[u8]) -> u32);
+
 /// The mark of a chain's end, cut to the entry's bits.
 pub(super) const END: u32 = 0x0FFF_FFFF;
 
@@ -97,7 +100,7 @@ impl Volume {
     }
 
     /// Bytes of an entry, and how it is read, where none lies across sectors.
-    fn entries(&self) -> Option<(u32, fn(&[u8]) -> u32)> {
+    fn entries(&self) -> Option<Entries> {
         match self.geometry.fat_type {
             FatType::Fat12 => None,
             FatType::Fat16 => Some((2, entry16)),

@@ -10,7 +10,7 @@ use crate::process;
 use crate::setup::Toolchain;
 
 /// Bytes that the kernel's file may have.
-const FILE_LIMIT: usize = 127 * 1024;
+const FILE_LIMIT: usize = 127 * 1024 + 512;
 /// Bytes of code, static data and stack that are taken while the server runs.
 const MEMORY_LIMIT: u32 = 229 * 1024;
 /// Bytes of code that are given back after the start, at least.

@@ -164,14 +164,15 @@ impl Machine for Pc {
         if self.serial.is_none() {
             return;
         }
-        for &byte in bytes {
-            if let Some(slot) =
-                self.queue.get_mut((self.queue_start + self.queue_len) % SERIAL_QUEUE)
-                && self.queue_len < SERIAL_QUEUE
-            {
-                *slot = byte;
-                self.queue_len += 1;
-            }
+        let mut rest = bytes;
+        while self.queue_len < SERIAL_QUEUE && !rest.is_empty() {
+            // Up to the queue's end, or to its beginning.
+            let end = (self.queue_start + self.queue_len) % SERIAL_QUEUE;
+            let place = &mut self.queue[end..];
+            let count = rest.len().min(place.len()).min(SERIAL_QUEUE - self.queue_len);
+            place[..count].copy_from_slice(&rest[..count]);
+            self.queue_len += count;
+            rest = &rest[count..];
         }
         self.poll();
     }

@@ -47,6 +47,13 @@ pub(super) fn bit(index: usize) -> u16 {
     1 << index.min(OTHERS)
 }
 
+/// Takes the lowest index out of a set of bits.
+pub(super) fn take_lowest(bits: &mut u16) -> Option<usize> {
+    let lowest = bits.trailing_zeros() as usize;
+    *bits &= bits.wrapping_sub(1);
+    (lowest < 16).then_some(lowest)
+}
+
 /// The index of all that is no slot's: the DHCP client, and segments of no connection.
 pub(super) const OTHERS: usize = 15;
 
@@ -162,6 +169,8 @@ pub(super) struct ControlPool<'a> {
     per_address: usize,
     /// SYNs that found no socket in the second that began then.
     turned_away: (Millis, u32),
+    /// A connection may be there that the server has not seen.
+    any_waits: bool,
     /// Whose bit is set: something happened that the next turn must look at.
     pub(super) dirty: u16,
 }
@@ -197,7 +206,15 @@ impl<'a> ControlPool<'a> {
             let _ = socket.listen(port);
             slot.handle = slot.set.add(socket);
         }
-        Ok(ControlPool { slots, others, port, per_address, turned_away: (Millis(0), 0), dirty: 0 })
+        Ok(ControlPool {
+            slots,
+            others,
+            port,
+            per_address,
+            turned_away: (Millis(0), 0),
+            any_waits: false,
+            dirty: 0,
+        })
     }
 
     /// Makes all be looked at.
@@ -298,18 +315,24 @@ impl<'a> ControlPool<'a> {
 
     /// Follows what the last packets and the clock did to the sockets that are to be looked at.
     pub(super) fn settle(&mut self, now: Millis) {
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            if self.dirty & bit(index) != 0 {
+        let mut left = self.dirty;
+        while let Some(index) = take_lowest(&mut left) {
+            if let Some(slot) = self.slots.get_mut(index) {
                 slot.settle(self.port, now);
+                self.any_waits |= slot.life == Life::Waiting;
             }
         }
     }
 
     /// A connection that the server has not seen yet; its slot is a session's from now on.
     pub(super) fn accept(&mut self) -> Option<usize> {
-        let index = self.slots.iter().position(|slot| slot.life == Life::Waiting)?;
-        self.slots.get_mut(index)?.life = Life::Owned;
-        Some(index)
+        if !self.any_waits {
+            return None;
+        }
+        let waiting = self.slots.iter().position(|slot| slot.life == Life::Waiting);
+        self.any_waits = waiting.is_some();
+        self.slots.get_mut(waiting?)?.life = Life::Owned;
+        waiting
     }
 
     /// Ends a session's hold on its slot.

@@ -421,9 +421,7 @@ impl<'a> Stack<'a> {
     /// takes it.
     pub fn send_replies(&mut self) {
         let mut left = self.control.dirty;
-        while left != 0 {
-            let index = left.trailing_zeros() as usize;
-            left &= left - 1;
+        while let Some(index) = control::take_lowest(&mut left) {
             for _ in 0..CONTROL_ROUNDS {
                 if !self.device.is_ready() {
                     return;

@@ -82,30 +82,28 @@ fn kernel_run(
 ) -> ! {
     // SAFETY: this never returns to the code before it, which xtask sees to that nothing here calls.
     unsafe { arena.take_back_start() };
-    let mut server = None;
-    match build(&mut server, pc, desk, (start, files, card), arena) {
-        Ok(server) => {
-            while server.step() == Turn::Running {}
-            restart_at_key(pc)
-        }
-        Err(error) => {
-            desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
-            stop(pc, desk)
-        }
-    }
+    let failure = {
+        // Run where it was built: it is large.
+        let mut server = build(pc, desk, (start, files, card), arena);
+        while let Ok(server) = &mut server
+            && server.step() == Turn::Running
+        {}
+        server.as_ref().err().copied()
+    };
+    let Some(error) = failure else { restart_at_key(pc) };
+    desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
+    stop(pc, desk)
 }
 
-/// Builds the server at its place, so that it passes over this stack and not over that of all it does.
 #[inline(never)]
-fn build<'m, 's>(
-    place: &'s mut Option<Server<'static, 'm, Pc>>,
+fn build<'m>(
     pc: &'m mut Pc,
     desk: &'m mut Desk<'static>,
     (start, files, card): Parts,
     arena: &mut Arena,
-) -> Result<&'s mut Server<'static, 'm, Pc>, OutOfMemory> {
+) -> Result<Server<'static, 'm, Pc>, OutOfMemory> {
     files.furnish(arena, usize::from(start.settings.clients))?;
-    Ok(place.insert(Server::new(pc, desk, card, files, start, arena)?))
+    Server::new(pc, desk, card, files, start, arena)
 }
 
 /// What a server is built on.
@@ -115,6 +113,7 @@ type Parts = (&'static Start<'static>, &'static mut Drives<'static>, &'static mu
 #[inline(never)]
 fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<Parts, CannotStart> {
     let disks = find_disks(arena).map_err(|error| fail(pc, desk, &error))?;
+    disks.assign();
     found::disks(desk, pc, disks);
     pc.wake_on_disks(disks.use_interrupts());
     let probes = disks.probes();

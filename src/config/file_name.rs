@@ -13,25 +13,18 @@ use crate::vfs::{Drive, UserPath};
 /// [`PathError::Name`] and [`PathError::TooDeep`]; [`PathError::NoSuchDrive`] when `text` names no file:
 /// the root of drives or of a drive.
 pub fn locate(text: &[u8], boot: Drive) -> Result<UserPath, PathError> {
-    let path = match text {
+    let (drive, rest) = match text {
         [letter, b':', rest @ ..] => {
-            on_drive(Drive::new(*letter).ok_or(PathError::NoSuchDrive)?, rest)?
+            (Some(Drive::new(*letter).ok_or(PathError::NoSuchDrive)?), rest)
         }
-        _ => {
-            let path = UserPath::root().join(text)?;
-            match path.names().first().and_then(Drive::from_directory) {
-                Some(_) => path,
-                None => on_drive(boot, text)?,
-            }
-        }
+        _ => (None, text),
     };
+    let mut path = UserPath::root();
+    path.go(rest)?;
+    if drive.is_some() || path.names().first().and_then(Drive::from_directory).is_none() {
+        path.move_below(drive.unwrap_or(boot).directory())?;
+    }
     if path.names().len() < 2 { Err(PathError::NoSuchDrive) } else { Ok(path) }
-}
-
-/// `text` from the root of `drive` on; `..` stops there.
-fn on_drive(drive: Drive, text: &[u8]) -> Result<UserPath, PathError> {
-    let below = UserPath::root().join(text)?;
-    UserPath::root().child(drive.directory())?.append(&below)
 }
 
 #[cfg(test)]

@@ -85,6 +85,8 @@ impl Settings {
     ///
     /// # Errors
     /// [`Invalid`] when a value is wrong or a needed one is missing.
+    // A frame of its own: settings are large, and files are read beside them.
+    #[inline(never)]
     pub fn parse(
         text: &[u8],
         file: &str,

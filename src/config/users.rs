@@ -146,9 +146,11 @@ impl<'a> Users<'a> {
     /// # Errors
     /// [`PathError::NoSuchDrive`] and [`PathError::TooDeep`].
     pub fn resolve(&self, rights: &Rights, path: &UserPath) -> Result<ResolvedPath, PathError> {
-        match rights.sandbox {
-            None => Sandbox::none().resolve(path),
-            Some(span) => Sandbox::new(self.path_at(span)?)?.resolve(path),
+        let root = rights.sandbox.map(|span| self.text_at(span));
+        // Not moved: it is large.
+        match &Sandbox::of(root) {
+            Ok(sandbox) => sandbox.resolve(path),
+            Err(error) => Err(*error),
         }
     }
 
@@ -169,9 +171,14 @@ impl<'a> Users<'a> {
     }
 
     #[inline(never)]
-    fn path_at(&self, Span { start, length }: Span) -> Result<UserPath, PathError> {
+    fn path_at(&self, span: Span) -> Result<UserPath, PathError> {
+        UserPath::root().join(self.text_at(span))
+    }
+
+    fn text_at(&self, Span { start, length }: Span) -> &[u8] {
         let field = self.text.get(start.into()..).and_then(|rest| rest.get(..length.into()));
-        UserPath::root().join(field.ok_or(PathError::NoSuchDrive)?)
+        // A span is of this text: `rights` made it.
+        field.unwrap_or_default()
     }
 
     /// Reports everything that is wrong with the file, line by line, to `sink`; `file` is what messages
@@ -273,10 +280,7 @@ impl<'a> User<'a> {
     /// # Errors
     /// None for a user of a file.
     pub fn sandbox(&self) -> Result<Sandbox, PathError> {
-        match self.sandbox {
-            None => Ok(Sandbox::none()),
-            Some(text) => Sandbox::new(UserPath::root().join(text)?),
-        }
+        Sandbox::of(self.sandbox)
     }
 
     /// Where the user may upload to, in the user's own names.
@@ -325,33 +329,31 @@ fn parse_password(text: &[u8]) -> Result<Password<'_>, Problem<'_>> {
 /// Whether sandbox and incoming directory are what they should be. A frame of its own: paths are large.
 #[inline(never)]
 fn check_directories<'a>(sandbox: &'a [u8], incoming: &'a [u8]) -> Result<(), Problem<'a>> {
-    let root = match unless(sandbox, NO_SANDBOX) {
-        None => Sandbox::none(),
-        Some(text) => full_path(text, Field::Sandbox).and_then(|root| {
-            Sandbox::new(root).map_err(|why| Problem::Path(Field::Sandbox, text, why))
-        })?,
-    };
+    let sandbox = unless(sandbox, NO_SANDBOX);
+    if let Some(text) = sandbox {
+        check_full(text, Field::Sandbox)?;
+    }
+    let of_sandbox = |why| Problem::Path(Field::Sandbox, sandbox.unwrap_or_default(), why);
+    let root = Sandbox::of(sandbox);
+    let root = root.as_ref().map_err(|why| of_sandbox(*why))?;
     let Some(text) = unless(incoming, ANYWHERE) else { return Ok(()) };
     let bad = |why| Problem::Path(Field::Incoming, text, why);
-    let path = if root.is_restricted() {
-        UserPath::root().join(text).map_err(bad)?
-    } else {
-        full_path(text, Field::Incoming)?
-    };
-    let resolved = root.resolve(&path).map_err(bad)?;
-    // Without sandbox, / is the root of drives, where nothing can be stored.
-    if resolved.drive().is_none() {
-        return Err(bad(PathError::NoSuchDrive));
+    if !root.is_restricted() {
+        check_full(text, Field::Incoming)?;
     }
-    Ok(())
+    let mut path = UserPath::root();
+    path.go(text).map_err(bad)?;
+    match &root.resolve(&path) {
+        // Without sandbox, / is the root of drives, where nothing can be stored.
+        Ok(resolved) if resolved.drive().is_none() => Err(bad(PathError::NoSuchDrive)),
+        Ok(_) => Ok(()),
+        Err(why) => Err(bad(*why)),
+    }
 }
 
-/// A path in the form `/drive_X/path`.
-fn full_path(text: &[u8], field: Field) -> Result<UserPath, Problem<'_>> {
-    if text.first() != Some(&b'/') {
-        return Err(Problem::NotAFullPath(field));
-    }
-    UserPath::root().join(text).map_err(|why| Problem::Path(field, text, why))
+/// Refuses what is not in the form `/drive_X/path`.
+fn check_full(text: &[u8], field: Field) -> Result<(), Problem<'_>> {
+    if text.first() == Some(&b'/') { Ok(()) } else { Err(Problem::NotAFullPath(field)) }
 }
 
 fn parse_permissions<'a>(

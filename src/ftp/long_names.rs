@@ -83,25 +83,28 @@ impl LongNames {
     ) -> Result<UserPath, Refusal> {
         let last = self.new.take();
         self.shortened = false;
-        match here.join(text) {
+        let mut path = here.clone();
+        match path.go(text) {
             Err(PathError::Name(_)) if self.on => {}
-            joined => return Ok(joined?),
+            gone => {
+                gone?;
+                return Ok(path);
+            }
         }
         let is_slash = |&b: &u8| matches!(b, b'/' | b'\\');
-        let mut path =
-            if text.first().is_some_and(is_slash) { UserPath::root() } else { here.clone() };
+        path = if text.first().is_some_and(is_slash) { UserPath::root() } else { here.clone() };
         let mut parts = text.split(is_slash).filter(|part| !part.is_empty()).peekable();
         while let Some(part) = parts.next() {
-            path = match path.join(part) {
+            match path.go(part) {
                 Err(error @ PathError::Name(_)) => {
                     let alias = Alias::new(part).ok_or(error)?;
                     let long = hash(path.names(), part);
                     self.shortened = parts.peek().is_none();
                     let name = self.alias(alias, long, make && self.shortened, last)?;
-                    path.child(name)?
+                    path.enter(name)?;
                 }
-                joined => joined?,
-            };
+                gone => gone?,
+            }
         }
         Ok(path)
     }

@@ -76,7 +76,7 @@ fn create(
         }
         (Err(error @ (FsError::Exists | FsError::IsADirectory | FsError::Busy)), None) => {
             let name = client.long.next().ok_or(error)?;
-            client.path = client.path.parent().child(name)?;
+            client.path.replace_last(name)?;
             return Ok(Progress::Busy);
         }
         (opened, None) => opened?,

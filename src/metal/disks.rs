@@ -34,30 +34,39 @@ pub struct PcDisks {
 }
 
 impl PcDisks {
-    /// Asks the BIOS and the IDE channels for their drives.
+    /// Asks the BIOS and the IDE channels for their drives. [`PcDisks::assign`] makes disks of them.
     // Not inlined, here and below: what these build passes over the stack once, and must not stay.
     #[inline(never)]
     pub fn find() -> PcDisks {
-        let mut bios = BiosDisks::find();
-        let mut ata = Ata::find(IoPorts);
-        let owners = owners(&mut bios, &mut ata);
-        let mut disks = PcDisks { bios, ata, owners, routes: [None; MAX_DISKS], count: 0 };
+        PcDisks {
+            bios: BiosDisks::find(),
+            ata: Ata::find(IoPorts),
+            owners: [Owner::Nobody; MAX_DRIVES as usize],
+            routes: [None; MAX_DISKS],
+            count: 0,
+        }
+    }
+
+    /// Finds out which drives of the BIOS's are which of the IDE channels', and numbers all.
+    #[inline(never)]
+    pub fn assign(&mut self) {
+        self.owners = owners(&mut self.bios, &mut self.ata);
         let mut next = 0x80;
-        for disk in (0..disks.bios.count()).map(DiskId) {
-            let Some(info) = disks.bios.info(disk) else { continue };
+        for disk in (0..self.bios.count()).map(DiskId) {
+            let Some(info) = self.bios.info(disk) else { continue };
             next = next.max(info.bios_number.saturating_add(1));
-            let drive = owners.iter().position(|&owner| owner == Owner::Proven(disk));
-            disks.add(match drive {
-                Some(drive) => disks.by_ata(drive as u8, info.bios_number),
+            let drive = self.owners.iter().position(|&owner| owner == Owner::Proven(disk));
+            self.add(match drive {
+                Some(drive) => self.by_ata(drive as u8, info.bios_number),
                 None => Some(Route::Bios(disk)),
             });
         }
+        let owners = self.owners;
         for (drive, _) in (0..).zip(owners).filter(|&(_, owner)| owner == Owner::Nobody) {
-            let route = disks.by_ata(drive, next);
+            let route = self.by_ata(drive, next);
             next = next.saturating_add(u8::from(route.is_some()));
-            disks.add(route);
+            self.add(route);
         }
-        disks
     }
 
     /// What was found on the IDE channels.

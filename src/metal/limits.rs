@@ -104,6 +104,7 @@ fn sink(port: &mut DataPort<'_, '_>) {
 /// Says how long the start of the first hard disk takes to read.
 fn read_disk(pc: &mut Pc, desk: &mut Desk<'static>, buffer: &mut [u8]) {
     let mut disks = PcDisks::find();
+    disks.assign();
     let hard = |info: &ftpsrv::block::DiskInfo| info.kind == DiskKind::Hard;
     let mut ids = (0..disks.count()).map(ftpsrv::block::DiskId);
     let Some(disk) = ids.find(|disk| disks.info(*disk).is_some_and(|info| hard(&info))) else {

@@ -141,13 +141,14 @@ fn read_users<'a>(
 
 /// Sandbox and upload directories should be there. A missing one is a warning, not an error: the disk
 /// may be exchanged, and the other users must be served.
+#[inline(never)]
 fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, say: Say<'_>) {
     for user in users.iter() {
         let name = Printable(user.name);
         let (rights, root) = (users.rights(&user), UserPath::root());
-        if let Ok(place) = users.resolve(&rights, &root)
-            && let Err(error) = files::check_directory(files, &place)
-            && let Ok(sandbox) = user.sandbox()
+        if let Ok(place) = &users.resolve(&rights, &root)
+            && let Err(error) = files::check_directory(files, place)
+            && let Ok(sandbox) = &user.sandbox()
         {
             say(
                 format_args!(
@@ -160,9 +161,9 @@ fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, sa
             );
             continue;
         }
-        if let Ok(Incoming::Within(incoming)) = user.incoming()
-            && let Ok(place) = users.resolve(&rights, &incoming)
-            && let Err(error) = files::check_directory(files, &place)
+        if let Ok(Incoming::Within(incoming)) = &user.incoming()
+            && let Ok(place) = &users.resolve(&rights, incoming)
+            && let Err(error) = files::check_directory(files, place)
         {
             say(
                 format_args!(

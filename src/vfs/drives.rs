@@ -273,7 +273,7 @@ impl<'a> Drives<'a> {
         size: DrivesSize,
     ) -> Result<Drives<'a>, OutOfMemory> {
         let mut drives = Drives::unmounted(disks, memory, size)?;
-        drives.mount_hard_disks(memory.free());
+        drives.mount_hard_disks(memory)?;
         drives.furnish(memory, MOST_CLIENTS)?;
         Ok(drives)
     }
@@ -289,7 +289,7 @@ impl<'a> Drives<'a> {
         size: DrivesSize,
     ) -> Result<&'a mut Drives<'a>, OutOfMemory> {
         let drives = Drives::place_unmounted(disks, memory, size)?;
-        drives.mount_hard_disks(memory.free());
+        drives.mount_hard_disks(memory)?;
         Ok(drives)
     }
 
@@ -326,9 +326,7 @@ impl<'a> Drives<'a> {
         memory: &mut impl Memory<'a>,
         size: DrivesSize,
     ) -> Result<Drives<'a>, OutOfMemory> {
-        let mut cache = Cache::new(disks, memory)?;
-        let mut messages = Deque::new();
-        let slots = letters::slots(&mut cache, &mut messages, memory)?;
+        let cache = Cache::new(disks, memory)?;
         // Where they stay from the beginning: the rest passes over the stack.
         let known = memory.place("the drives", Deque::new())?;
         let turns = memory.place("the drives", slices::Turns::default())?;
@@ -337,7 +335,7 @@ impl<'a> Drives<'a> {
             size,
             index: Index::none(),
             survey: Survey::of(0, 0),
-            slots,
+            slots: &mut [],
             excluded: DriveSet::EMPTY,
             // The start reads one file after the other.
             files: memory.slots("open files", 1, Place::free)?,
@@ -347,14 +345,14 @@ impl<'a> Drives<'a> {
             known,
             turns,
             progress: false,
-            messages,
+            messages: Deque::new(),
             now: DateTime::EPOCH,
             seconds: 0,
         })
     }
 
-    /// `free` bytes of memory are left.
-    fn mount_hard_disks(&mut self, free: usize) {
+    fn mount_hard_disks(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        self.slots = letters::slots(&mut self.cache, &mut self.messages, memory)?;
         for number in 0..self.slots.len() {
             while !self.slots[number].floppy {
                 self.cache.begin_urgent(u16::MAX);
@@ -365,7 +363,8 @@ impl<'a> Drives<'a> {
         }
         let volumes = self.slots.iter().filter_map(|slot| slot.volume.as_ref());
         let largest = volumes.map(|volume| volume.geometry.clusters).max().unwrap_or(0);
-        self.survey = Survey::of(largest, free);
+        self.survey = Survey::of(largest, memory.free());
+        Ok(())
     }
 
     /// Leaves drives out from now on (FTPSRV_EXCLUDE_DRIVES); the configuration itself may have been read

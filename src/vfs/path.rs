@@ -151,42 +151,56 @@ impl UserPath {
     /// [`PathError::Name`] for a part that is no 8.3 name (a drive letter with a colon is none), and
     /// [`PathError::TooDeep`].
     pub fn join(&self, text: &[u8]) -> Result<UserPath, PathError> {
+        let mut path = self.clone();
+        path.go(text)?;
+        Ok(path)
+    }
+
+    /// Goes where `text` leads from here, as [`UserPath::join`]: a path is large, and each copy takes stack.
+    ///
+    /// # Errors
+    /// As [`UserPath::join`]; the path has gone as far as it could then.
+    #[inline(never)]
+    pub fn go(&mut self, text: &[u8]) -> Result<(), PathError> {
         let is_slash = |&b: &u8| b == b'/' || b == b'\\';
-        let mut path =
-            if text.first().is_some_and(is_slash) { UserPath::root() } else { self.clone() };
+        if text.first().is_some_and(is_slash) {
+            self.names.clear();
+        }
         for part in text.split(is_slash) {
             match part {
                 b"" | b"." => {}
                 b".." => {
-                    path.names.pop();
+                    self.names.pop();
                 }
-                name => {
-                    let name = Name83::parse(name).map_err(PathError::Name)?;
-                    path.names.push(name).map_err(|_| PathError::TooDeep)?;
-                }
+                name => self.enter(Name83::parse(name).map_err(PathError::Name)?)?,
             }
         }
-        Ok(path)
+        Ok(())
     }
 
-    /// The entry `name` of this directory.
+    /// Goes to the entry `name` of this directory.
     ///
     /// # Errors
     /// [`PathError::TooDeep`].
-    pub fn child(&self, name: Name83) -> Result<UserPath, PathError> {
-        let mut path = self.clone();
-        path.names.push(name).map_err(|_| PathError::TooDeep)?;
-        Ok(path)
+    pub fn enter(&mut self, name: Name83) -> Result<(), PathError> {
+        self.names.push(name).map_err(|_| PathError::TooDeep)
     }
 
-    /// `below`, taken from here instead of from the root.
+    /// Becomes the entry `name` of the same directory.
     ///
     /// # Errors
     /// [`PathError::TooDeep`].
-    pub fn append(&self, below: &UserPath) -> Result<UserPath, PathError> {
-        let mut path = self.clone();
-        path.names.extend_from_slice(&below.names).map_err(|_| PathError::TooDeep)?;
-        Ok(path)
+    pub fn replace_last(&mut self, name: Name83) -> Result<(), PathError> {
+        self.names.pop();
+        self.enter(name)
+    }
+
+    /// Becomes the same path from `top` on instead of from the root.
+    ///
+    /// # Errors
+    /// [`PathError::TooDeep`].
+    pub fn move_below(&mut self, top: Name83) -> Result<(), PathError> {
+        self.names.insert(0, top).map_err(|_| PathError::TooDeep)
     }
 
     /// Gives `sink` the path as the wire carries it: `/DRIVE_C/DIR/FILE.EXT`, `/` for the root, in the

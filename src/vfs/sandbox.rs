@@ -28,6 +28,20 @@ impl Sandbox {
         }
     }
 
+    /// As [`Sandbox::new`] from the text of its root; none without one.
+    ///
+    /// # Errors
+    /// As [`Sandbox::new`] and [`UserPath::join`].
+    pub fn of(root: Option<&[u8]>) -> Result<Sandbox, PathError> {
+        let mut sandbox = Sandbox::none();
+        if let Some(text) = root {
+            sandbox.root.go(text)?;
+            let first = sandbox.root.names().first();
+            first.and_then(Drive::from_directory).ok_or(PathError::NoSuchDrive)?;
+        }
+        Ok(sandbox)
+    }
+
     /// Whether there is a sandbox at all.
     pub fn is_restricted(&self) -> bool {
         !self.root.is_root()

@@ -9,8 +9,9 @@ use crate::vfs::{FsError, Permission};
 
 /// CWD: to a directory that is there.
 pub fn cwd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    let (path, place) = client.target(cx.shared.users, name)?;
-    if cx.files.attributes(&place)?.kind != Kind::Directory {
+    let path = client.named(name)?;
+    let place = client.resolve(cx.shared.users, &path);
+    if cx.files.attributes(kept(&place)?)?.kind != Kind::Directory {
         return Err(FsError::NotADirectory.into());
     }
     client.directory = path;

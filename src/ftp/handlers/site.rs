@@ -62,7 +62,9 @@ fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
                 return Err(FsError::NotFound.into());
             }
             let drive = Drive::new(*letter).ok_or(FsError::NotFound)?;
-            UserPath::root().child(drive.directory())?
+            let mut path = UserPath::root();
+            path.enter(drive.directory())?;
+            path
         }
         path => client.named(path)?,
     };

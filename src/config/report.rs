@@ -56,6 +56,7 @@ impl<'r> Report<'r> {
     }
 
     /// Says something.
+    #[inline(never)]
     pub fn say(&mut self, severity: Severity, line: Option<u16>, text: fmt::Arguments<'_>) {
         if severity == Severity::Error {
             self.errors = self.errors.saturating_add(1);

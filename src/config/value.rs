@@ -176,11 +176,8 @@ fn string(text: &[u8]) -> Result<heapless::String<32>, BadValue> {
     if !text.iter().all(|b| matches!(b, b' '..=b'~')) {
         return Err(BadValue::Expected("plain text"));
     }
-    let mut string = heapless::String::new();
-    for &byte in text {
-        string.push(char::from(byte)).map_err(|_| BadValue::TooLong(32))?;
-    }
-    Ok(string)
+    let text = core::str::from_utf8(text).unwrap_or_default();
+    heapless::String::try_from(text).map_err(|_| BadValue::TooLong(32))
 }
 
 /// The value of decimal digits, if there are any and it fits.

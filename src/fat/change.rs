@@ -99,6 +99,7 @@ impl Change {
     }
 
     /// Adds a step. The longest change has 15.
+    #[inline(never)]
     pub fn then(&mut self, step: Step) {
         let pushed = self.steps.push(step);
         debug_assert!(pushed.is_ok(), "change too long");

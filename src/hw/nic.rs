@@ -144,8 +144,8 @@ impl Wanted {
             wanted.io = Some(port(word).ok_or(NoCard::Word(word))?);
         }
         if let Some(word) = words.next() {
-            let irq = word.parse().ok().filter(|irq| (2..=15).contains(irq));
-            wanted.irq = Some(irq.ok_or(NoCard::Word(word))?);
+            let irq = number(word, 10).filter(|irq| (2..=15).contains(irq));
+            wanted.irq = Some(irq.ok_or(NoCard::Word(word))? as u8);
         }
         words.next().map_or(Ok(wanted), |word| Err(NoCard::Word(word)))
     }
@@ -159,7 +159,16 @@ impl Wanted {
 fn port(word: &str) -> Option<u16> {
     let digits = word.strip_prefix("0x").or(word.strip_prefix("0X")).unwrap_or(word);
     let digits = digits.strip_suffix(['h', 'H']).unwrap_or(digits);
-    u16::from_str_radix(digits, 16).ok().filter(|port| (0x100..=0xFFE0).contains(port))
+    let port = number(digits, 16).filter(|port| (0x100..=0xFFE0).contains(port));
+    port.map(|port| port as u16)
+}
+
+/// The value of digits to the base `radix`; 0 without any.
+#[inline(never)]
+fn number(digits: &str, radix: u32) -> Option<u32> {
+    digits.bytes().try_fold(0u32, |value, digit| {
+        value.checked_mul(radix)?.checked_add(char::from(digit).to_digit(radix)?)
+    })
 }
 
 /// Whether FTPSRV_NIC asks for a serial line.
@@ -348,13 +357,13 @@ fn line<'a, 's, P: Ports, M: DmaMemory<'a>>(
     memory: &mut M,
 ) -> Result<Slip<'a, P>, NoCard<'s>> {
     let name = words.nth(1).unwrap_or("com1");
-    let number = match name.as_bytes() {
+    let com = match name.as_bytes() {
         [c, o, m, digit @ b'1'..=b'4'] if [*c, *o, *m].eq_ignore_ascii_case(b"com") => digit - b'1',
         _ => return Err(NoCard::Word(name)),
     };
-    let &(io, irq) = COM_PORTS.get(usize::from(number)).ok_or(NoCard::Word(name))?;
+    let &(io, irq) = COM_PORTS.get(usize::from(com)).ok_or(NoCard::Word(name))?;
     let baud = match words.next() {
-        Some(word) => word.parse().map_err(|_| NoCard::Word(word))?,
+        Some(word) => number(word, 10).ok_or(NoCard::Word(word))?,
         None => MAX_BAUD,
     };
     let uart = Uart::new(ports, io, baud).ok_or(NoCard::NoUart(text))?;

@@ -105,6 +105,8 @@ pub fn size(kernel: &Kernel) -> Result<()> {
     }
     ensure!(file <= FILE_LIMIT, "the kernel's file has {file} bytes, over {FILE_LIMIT}");
     ensure!(memory <= MEMORY_LIMIT, "the kernel takes {memory} bytes, over {MEMORY_LIMIT}");
+    let (unpacking, least) = (kernel.load_end.div_ceil(1024), u32::from(ONE_CLIENT.kilobytes));
+    ensure!(unpacking <= least, "it takes {unpacking} KB to unpack the kernel, over {least}");
     let start = kernel.start;
     ensure!(start >= START_LEAST, "{start} bytes are given back, fewer than {START_LEAST}");
     Ok(())

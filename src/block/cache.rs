@@ -16,6 +16,7 @@ use core::mem;
 
 use super::device::{DiskError, DiskId, Disks, Lba, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
+pub use pace::PutOff;
 
 /// Which part of the cache a sector belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -564,7 +565,7 @@ impl<'a> Cache<'a> {
         let mut done = false;
         let result = self.disks.flush_some(owner, disk).map(|is_done| done = is_done);
         self.noted(disk, result)?;
-        if done { Ok(()) } else { Err(CacheError::Again) }
+        if done { Ok(()) } else { Err(self.put_off(disk, Some(owner))) }
     }
 
     /// Before `owner` writes what the next [`Cache::barrier_of`] is for: none that was begun earlier is.

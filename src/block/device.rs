@@ -233,6 +233,12 @@ pub trait Disks {
         false
     }
 
+    /// Whose command is begun on this disk, or on its neighbour, and not over; and whether the drive is at work, so
+    /// that nobody's transfer there gets on. Cheaper than trying it.
+    fn under_way(&mut self, _disk: DiskId) -> Option<(Owner, bool)> {
+        None
+    }
+
     /// Milliseconds since any moment, by which commands are timed; they wrap.
     fn clock(&self) -> u32;
 

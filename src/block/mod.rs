@@ -8,7 +8,7 @@ pub mod device;
 pub mod geometry;
 pub mod partition;
 
-pub use cache::{Cache, CacheError, CacheSize};
+pub use cache::{Cache, CacheError, CacheSize, PutOff};
 pub use device::{
     Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Owner, SECTOR, Transfer,
 };

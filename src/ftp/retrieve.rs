@@ -56,8 +56,7 @@ pub(super) fn send_piece(
         return Ok(Progress::Waiting);
     }
     match send_some(transfer, file, cx) {
-        // What was sent is not to wait for the disk.
-        Err(Refusal::AGAIN) => drop(cx.files.was_put_off()),
+        Err(Refusal::AGAIN) => {}
         result => drop(result?),
     }
     Ok(Progress::Busy)

@@ -14,7 +14,7 @@ use super::line::{Framed, LineReader};
 use super::link::ControlLink;
 use super::reply::{Line, MAX_REPLY, Refusal};
 use super::shared::{Activity, Event};
-use super::transfer;
+use super::transfer::{self, Transfer};
 use super::wire::{self, WireLink};
 use crate::config::settings::LongNames;
 use crate::time::Millis;
@@ -102,6 +102,23 @@ impl Session {
         })
     }
 
+    /// Whether bytes of a file are on their way: for these the control connection is not needed.
+    pub fn moves_a_file(&self) -> bool {
+        self.client.transfer().is_some_and(Transfer::moves_a_file)
+    }
+
+    /// A step where nothing has come for the control connection, and it is not time to look whether time is up:
+    /// one piece of a file on its way. `None`: there is none, a whole step is wanted.
+    pub fn move_file(&mut self, cx: &mut Context<'_, '_>) -> Option<Step> {
+        let free = self.pending.is_none() && self.client.ending.is_none();
+        if !free || !self.moves_a_file() {
+            return None;
+        }
+        Some(if transfer::advance(&mut self.client, cx) { Step::Busy } else { Step::Idle })
+    }
+
+    // Not inlined: the server's loop, which moves files, stays small.
+    #[inline(never)]
     fn advance(&mut self, cx: &mut Context<'_, '_>) -> Step {
         match self.phase {
             Phase::Ended => return Step::Ended,

@@ -141,8 +141,7 @@ pub(super) fn take_piece(
         return Ok(Progress::Waiting);
     }
     match take_some(transfer, file, ended, cx) {
-        // The room that has come free is not to wait for the disk.
-        Err(Refusal::AGAIN) => drop(cx.files.was_put_off()),
+        Err(Refusal::AGAIN) => {}
         result => drop(result?),
     }
     Ok(Progress::Busy)

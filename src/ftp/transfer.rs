@@ -186,6 +186,11 @@ impl Transfer {
         self.bytes
     }
 
+    /// Whether bytes of a file are on their way.
+    pub(super) fn moves_a_file(&self) -> bool {
+        self.stage == Stage::Move && self.kind != Kind::List
+    }
+
     /// Breaks off: the connection is reset, and `refusal` is said when the file is closed.
     fn fail(&mut self, data: &mut dyn DataLink, refusal: Refusal) {
         if self.failure.is_none() && self.stage < Stage::Remove {

@@ -17,8 +17,8 @@ const FIRST_LINE: Lines = 1 << 14;
 #[derive(Clone, Copy)]
 enum Route {
     Bios(DiskId),
-    /// A drive of the IDE channels, and how it is shown.
-    Ata(u8, DiskInfo),
+    /// A drive of the IDE channels, and the number that the BIOS has for it or would have.
+    Ata(u8, u8),
 }
 
 /// What was found at each place of an IDE drive, and whether it is served by DMA.
@@ -98,10 +98,7 @@ impl PcDisks {
     }
 
     fn by_ata(&self, drive: u8, bios_number: u8) -> Option<Route> {
-        let sectors = self.ata.identity(drive)?.sectors;
-        let (kind, access) = (DiskKind::Hard, Access::Ata);
-        let info = DiskInfo { kind, sectors, capacity: sectors, access, bios_number };
-        Some(Route::Ata(drive, info))
+        self.ata.identity(drive).map(|_| Route::Ata(drive, bios_number))
     }
 
     fn add(&mut self, route: Option<Route>) {
@@ -138,7 +135,11 @@ impl Disks for PcDisks {
     fn info(&self, disk: DiskId) -> Option<DiskInfo> {
         match self.route(disk).ok()? {
             Route::Bios(disk) => self.bios.info(disk),
-            Route::Ata(_, info) => Some(info),
+            Route::Ata(drive, bios_number) => {
+                let sectors = self.ata.identity(drive)?.sectors;
+                let (kind, access) = (DiskKind::Hard, Access::Ata);
+                Some(DiskInfo { kind, sectors, capacity: sectors, access, bios_number })
+            }
         }
     }
 
@@ -169,6 +170,7 @@ impl Disks for PcDisks {
                 let now = self.clock();
                 self.ata.move_some(owner, drive, lba, transfer, ahead, now)
             }
+            Route::Bios(_) if self.engaged(disk, Some(owner)) => Ok(0),
             Route::Bios(disk) => self.bios(disk).move_some(owner, disk, lba, transfer, ahead),
         }
     }
@@ -200,6 +202,13 @@ impl Disks for PcDisks {
                 self.ata.engaged(0, None, now) || self.ata.engaged(2, None, now)
             }
             _ => false,
+        }
+    }
+
+    fn under_way(&mut self, disk: DiskId) -> Option<(block::Owner, bool)> {
+        match self.route(disk) {
+            Ok(Route::Ata(drive, _)) => self.ata.under_way(drive),
+            _ => None,
         }
     }
 

@@ -69,6 +69,8 @@ pub(super) struct DataPool<'a> {
     now: Millis,
     /// Slots that may have something to send, a bit for each.
     dirty: u16,
+    /// A session has changed something since packets were sent last.
+    pub(super) touched: bool,
     /// Slots that something happened to since the last [`DataPool::take_news`], a bit for each.
     news: u16,
     /// Connections on which data comes in.
@@ -118,6 +120,7 @@ impl<'a> DataPool<'a> {
             ephemeral,
             now: Millis(0),
             dirty: 0,
+            touched: false,
             news: 0,
             uploads: 0,
         })
@@ -134,7 +137,7 @@ impl<'a> DataPool<'a> {
             // A SYN with the numbers of a connection in TIME-WAIT is for whoever listens now.
             let over = segment.opens() && slot.state() == DataState::Idle;
             if slot.peer() == Some(from) && !over {
-                self.follow(index, segment);
+                self.follow(index, segment, false);
                 return Route::Slot(index);
             }
             if slot.ours == Ours::Listen {
@@ -162,12 +165,13 @@ impl<'a> DataPool<'a> {
         }
     }
 
-    /// Notes what `segment` says, which is of a slot's connection.
-    pub(super) fn follow(&mut self, index: usize, segment: &Segment) {
+    /// Notes what `segment` says, which is of a slot's connection; `on`: it follows one that was noted and that nobody
+    /// has seen yet.
+    pub(super) fn follow(&mut self, index: usize, segment: &Segment, on: bool) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         self.news |= bit(index);
         // An acknowledgement asks for nothing when all has been sent, and it has not come before.
-        let sent = segment.only_acknowledges() && slot.is_sent();
+        let sent = on || segment.only_acknowledges() && slot.is_sent();
         if segment.payload > 0 && !slot.uploads {
             slot.uploads = true;
             self.uploads += 1;
@@ -206,19 +210,14 @@ impl<'a> DataPool<'a> {
 
     /// Sends what there is, one packet of each socket in turn, at most `burst` packets. `send` sends one
     /// packet from a set and says at which sequence number its data ends, or that there was none; it says
-    /// nothing when the card takes no more. With `all` also sockets are asked that nothing happened to:
-    /// their timers may be due.
+    /// nothing when the card takes no more.
     pub(super) fn egress(
         &mut self,
         now: Millis,
-        all: bool,
         burst: usize,
         send: &mut dyn FnMut(&mut SocketSet<'a>) -> Option<Option<u32>>,
     ) {
-        self.now = now;
-        if all {
-            self.look_at_all();
-        }
+        (self.now, self.touched) = (now, false);
         let (mut left, mut unsettled) = (burst, self.dirty);
         while let Some(index) = next(self.dirty, self.first) {
             let Some(slot) = self.slots.get_mut(index) else { return };
@@ -248,13 +247,13 @@ impl<'a> DataPool<'a> {
     }
 
     /// Makes every socket that is in use have its timers looked at.
-    fn look_at_all(&mut self) {
+    // Not inlined: it is rare.
+    #[inline(never)]
+    pub(super) fn look_at_all(&mut self) {
         self.uploads = 0;
-        for (index, slot) in self.slots.iter().enumerate() {
-            if slot.port != 0 {
-                self.dirty |= bit(index);
-                self.uploads += usize::from(slot.uploads);
-            }
+        for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.port != 0) {
+            self.dirty |= bit(index);
+            self.uploads += usize::from(slot.uploads);
         }
     }
 

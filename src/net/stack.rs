@@ -26,9 +26,9 @@ const MOST_FRAMES: usize = 24;
 /// Packets of data sockets sent before the card is looked at again. Their acknowledgements fit in its ring.
 const BURST: usize = 4;
 /// Milliseconds between looks at the timers of the data sockets, and of all others, where nothing is urgent:
-/// a bare acknowledgement may take ten times as long (RFC 1122 section 4.2.3.2).
-const TICK: u64 = 10;
-const SLOW_TICK: u64 = 50;
+/// a bare acknowledgement may take five times as long (RFC 1122 section 4.2.3.2).
+const TICK: u64 = 30;
+const SLOW_TICK: u64 = 100;
 /// Milliseconds that pass for connections between two turns at most. A disk command may keep the server
 /// away from the wire for longer, which is no silence of its clients.
 const LONGEST_TURN: u64 = 1_000;
@@ -254,13 +254,13 @@ impl<'a> Stack<'a> {
         let now = self.now.plus(polled.since(self.polled).min(LONGEST_TURN));
         (self.polled, self.now) = (polled, now);
         let mut activity = Activity::default();
-        let mut tick = now >= self.next_tick;
-        if tick {
-            self.next_tick = now.plus(TICK);
-        }
         if now >= self.next_slow_tick {
             self.next_slow_tick = now.plus(SLOW_TICK);
             self.control.look_at_all();
+        }
+        if now >= self.next_tick {
+            self.next_tick = now.plus(TICK);
+            self.data.look_at_all();
         }
         for _ in 0..rounds.max(1) {
             let received = self.take_in();
@@ -270,11 +270,10 @@ impl<'a> Stack<'a> {
                 self.control.settle(now);
                 self.send_replies();
             }
-            self.send_data(tick);
+            self.send_data();
             let sent = self.device.take_sent();
             activity.received += received;
             activity.sent += sent;
-            tick = false;
             if received == 0 && sent == 0 {
                 break;
             }
@@ -293,12 +292,12 @@ impl<'a> Stack<'a> {
         received
     }
 
-    /// Sends a burst of the data sockets' packets; with `all` their timers are looked at too.
-    fn send_data(&mut self, all: bool) {
+    /// Sends a burst of the data sockets' packets.
+    fn send_data(&mut self) {
         let now = self.now;
         self.device.share_ring(self.data.uploads());
         let (interface, device) = (&mut self.interface, &mut self.device);
-        self.data.egress(now, all, BURST, &mut |set| {
+        self.data.egress(now, BURST, &mut |set| {
             device.is_ready().then(|| {
                 let sent = interface.poll_egress(instant(now), device, set);
                 (sent == PollResult::SocketStateChanged).then(|| device.last_sent())
@@ -398,7 +397,7 @@ impl<'a> Stack<'a> {
     fn deliver_held(&mut self) {
         let Some(held) = self.held.take() else { return };
         if held.more {
-            self.data.follow(held.index, self.flow.last());
+            self.data.follow(held.index, self.flow.last(), true);
         }
         self.device.show_held();
         self.hand_over(Whose::Data(held.index));
@@ -433,6 +432,11 @@ impl<'a> Stack<'a> {
                 }
             }
         }
+    }
+
+    /// Whether there may be something to be sent on the data connections since the last [`Stack::poll`].
+    pub fn has_news_to_send(&self) -> bool {
+        self.data.touched
     }
 
     /// Takes over what the DHCP client learned.

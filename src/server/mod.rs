@@ -22,6 +22,7 @@ pub use machine::Machine;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
+use crate::block::DiskId;
 use crate::config::{Settings, Severity};
 use crate::ftp::client::Context;
 use crate::ftp::link::ControlLink;
@@ -44,8 +45,9 @@ use start::Start;
 const SPARE_SOCKETS: usize = 3;
 /// Receive buffer of a control connection, bytes: some commands; longer ones are read in pieces.
 const COMMANDS: usize = 384;
-/// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file, and whose time is up.
+/// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file; and whose time is up.
 const TICK: u64 = 10;
+const SWEEP: u64 = 100;
 /// Milliseconds without data after which the disks' own work is done all the time, and between its portions
 /// while data moves.
 const LULL: u64 = 20;
@@ -88,6 +90,9 @@ struct Connection {
     session: Session,
     /// Its last step left something to be done at once.
     busy: bool,
+    /// The disk of the file that it moves, where that had to be waited for: while it is at work there is nothing to
+    /// be done.
+    disk: Option<DiskId>,
 }
 
 /// The server.
@@ -114,6 +119,7 @@ pub struct Server<'a, 'm, M: Machine> {
     moved: Millis,
     next_portion: Millis,
     next_tick: Millis,
+    next_sweep: Millis,
     /// A session has something to do at once.
     sessions_busy: bool,
     /// Somebody waits for a drive that is at work.
@@ -121,11 +127,11 @@ pub struct Server<'a, 'm, M: Machine> {
     view: View,
 }
 
-/// What the protocol may ask of the network, as of the last tick.
+/// What the protocol may ask of the network, as of the last sweep.
 #[derive(Default)]
 struct View {
     address: Option<Address>,
-    counters: net::Statistics,
+    counters: net::nic::Statistics,
     sockets: u16,
     used: u16,
 }
@@ -136,7 +142,7 @@ impl Network for View {
     }
 
     fn figures(&self) -> NetworkFigures {
-        let nic = self.counters.nic;
+        let nic = self.counters;
         NetworkFigures {
             address: self.address.map(|address| address.ip),
             sockets_used: self.used,
@@ -210,6 +216,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             moved: now,
             next_portion: now,
             next_tick: now,
+            next_sweep: now,
             sessions_busy: false,
             disk_works: false,
             view: View::default(),
@@ -230,7 +237,6 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         let mut busy = !activity.is_idle();
         // What came while a slow disk was at work is answered before the next command.
         self.files.begin_turn(!busy);
-        self.files.was_put_off();
         self.disk_works = false;
         if tick || activity.control {
             self.follow_network();
@@ -245,14 +251,14 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         if (tick || works) && first >= house {
             busy |= self.keep_house(now, tick, works);
         }
-        busy |= self.run_sessions(now, tick, &activity);
+        busy |= self.run_sessions(now, &activity);
         if (tick || works) && first < house {
             busy |= self.keep_house(now, tick, works);
         }
         if tick {
             self.follow_phase(now);
         }
-        if busy {
+        if busy || self.stack.has_news_to_send() {
             self.last_work = now;
         } else {
             self.machine.idle(now.since(self.last_work), self.disk_works);
@@ -299,7 +305,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             match free {
                 Some((index, slot)) if welcome => {
                     let session = Session::new(index, &link, now);
-                    *slot = Some(Connection { control, address, session, busy: true });
+                    let (busy, disk) = (true, None);
+                    *slot = Some(Connection { control, address, session, busy, disk });
                 }
                 _ => {
                     session::turn_away(&mut link);
@@ -312,27 +319,36 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     }
 
     /// One step of each session that has something to do: its packets came, it was not done, or it is
-    /// time to look whether its time is up.
-    fn run_sessions(&mut self, now: Millis, tick: bool, activity: &net::Activity) -> bool {
-        if tick {
+    /// time to look whether its time is up. Whoever waits for a drive that is at work is not asked before it is done,
+    /// and whose command that is comes first then.
+    fn run_sessions(&mut self, now: Millis, activity: &net::Activity) -> bool {
+        let sweep = now >= self.next_sweep;
+        if sweep {
+            self.next_sweep = now.plus(SWEEP);
             self.view = View {
                 address: self.stack.address(),
-                counters: self.stack.statistics(),
+                counters: self.stack.statistics().nic,
                 sockets: (self.connections.len() * 2 + SPARE_SOCKETS) as u16,
                 used: self.connections.iter().flatten().count() as u16,
             };
         }
-        let everybody = tick || activity.control;
+        let everybody = sweep || activity.control;
         if !everybody && !self.sessions_busy && !activity.has_any_data() {
             return false;
         }
-        let mut busy = false;
+        let (mut busy, mut at_work) = (false, None);
         let (count, first) = (self.connections.len(), self.first);
         for step in 0..count {
             let index = (first + step) % count;
             let slot = &mut self.connections[index];
             let Some(connection) = slot else { continue };
             if !(everybody || connection.busy || activity.has_data(index)) {
+                continue;
+            }
+            if let Some(disk) = connection.disk.filter(|_| !everybody)
+                && (at_work == Some(disk) || self.files.is_at_work(disk))
+            {
+                (at_work, self.disk_works, connection.busy) = (Some(disk), true, true);
                 continue;
             }
             let spent = self.files.is_spent();
@@ -359,12 +375,16 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
                 now,
                 time: self.time,
             };
-            let step = connection.session.step(&mut context);
+            let session = &mut connection.session;
+            let moved = if everybody { None } else { session.move_file(&mut context) };
+            let step = moved.unwrap_or_else(|| session.step(&mut context));
+            let put_off = self.files.take_put_off();
             connection.busy = step == Step::Busy;
+            let disk = connection.disk.filter(|_| session.moves_a_file());
+            connection.disk = put_off.map(|put_off| put_off.disk).or(disk);
             match step {
-                Step::Idle => {}
-                Step::Busy if self.files.was_put_off() => self.disk_works = true,
-                Step::Busy => busy = true,
+                Step::Busy if put_off.is_none() => busy = true,
+                Step::Idle | Step::Busy => self.disk_works |= put_off.is_some(),
                 Step::Ended => {
                     self.stack.release(connection.control);
                     *slot = None;
@@ -374,6 +394,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             self.stack.send_replies();
             if !spent && self.files.is_spent() {
                 self.first = index + 1;
+            } else if let Some(put_off) = put_off.filter(|put_off| put_off.own) {
+                (self.first, at_work) = (index, Some(put_off.disk));
             }
         }
         self.sessions_busy = busy || self.disk_works;
@@ -387,11 +409,10 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         if works {
             self.next_portion = now.plus(PORTION);
         }
-        if works && self.files.work() {
-            let put_off = self.files.was_put_off();
-            self.disk_works |= put_off;
-            busy |= !put_off;
-        }
+        let worked = works && self.files.work();
+        let put_off = self.files.take_put_off().is_some();
+        self.disk_works |= put_off;
+        busy |= worked && !put_off;
         if !spent && self.files.is_spent() {
             self.first = 0;
         }

@@ -15,7 +15,7 @@ use core::fmt;
 use heapless::Deque;
 
 use crate::block::partition::TableProblem;
-use crate::block::{Cache, CacheSize, DiskError, DiskId, Disks};
+use crate::block::{Cache, CacheSize, DiskError, DiskId, Disks, PutOff};
 use crate::fat::{Chain, Change, Cursor, FatError, FatType, File, Index, MountError, Name83};
 use crate::fat::{ReadOnly, Survey, Volume};
 use crate::memory::{Memory, OutOfMemory};
@@ -468,16 +468,10 @@ impl Provider for Drives<'_> {
     }
 
     fn read(&mut self, file: FileHandle, offset: u32, buffer: &mut [u8]) -> Result<usize, FsError> {
-        if self.is_held(file) {
-            return Err(FsError::Again);
-        }
         self.slice(slices::of_handle(4, file.0), |drives, _| drives.read_file(file, offset, buffer))
     }
 
     fn write(&mut self, file: FileHandle, offset: u32, data: &[u8]) -> Result<usize, FsError> {
-        if self.is_held(file) {
-            return Err(FsError::Again);
-        }
         self.slice(slices::of_handle(5, file.0), |drives, _| drives.write_file(file, offset, data))
     }
 
@@ -549,8 +543,12 @@ impl Provider for Drives<'_> {
         self.cache.begin_turn(quiet);
     }
 
-    fn was_put_off(&mut self) -> bool {
-        self.cache.was_put_off()
+    fn take_put_off(&mut self) -> Option<PutOff> {
+        self.cache.take_put_off()
+    }
+
+    fn is_at_work(&mut self, disk: DiskId) -> bool {
+        self.cache.is_at_work(disk)
     }
 
     fn is_spent(&self) -> bool {

@@ -19,6 +19,7 @@
 use core::fmt;
 
 use super::path::{Drive, DriveSet, ResolvedPath, UserPath};
+use crate::block::{DiskId, PutOff};
 use crate::fat::Name83;
 use crate::time::DateTime;
 
@@ -309,8 +310,13 @@ pub trait Provider {
     /// until the network is `quiet` (nothing came, nothing was left to send) after one that was.
     fn begin_turn(&mut self, _quiet: bool) {}
 
-    /// Whether a call since the last one of this had to be told [`FsError::Again`] because a drive is at work.
-    fn was_put_off(&mut self) -> bool {
+    /// What had to be told [`FsError::Again`] since the last call of this because a drive is at work.
+    fn take_put_off(&mut self) -> Option<PutOff> {
+        None
+    }
+
+    /// Whether what was put off for this disk would be put off again for now.
+    fn is_at_work(&mut self, _disk: DiskId) -> bool {
         false
     }
 

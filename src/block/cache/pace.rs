@@ -14,6 +14,15 @@ const SHARE: u32 = 2;
 /// card can hold.
 const NETWORK: u8 = 4;
 
+/// What was put off because a drive is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutOff {
+    /// The disk.
+    pub disk: DiskId,
+    /// With the command of who was put off: the others wait for him.
+    pub own: bool,
+}
+
 /// What this turn has had of the disks.
 #[derive(Default)]
 enum Turn {
@@ -41,8 +50,8 @@ pub(super) struct Pace {
     /// When the disks' time was counted last.
     counted: u32,
     network: u8,
-    /// Something was put off because a drive is at work.
-    put_off: bool,
+    /// The last that was put off.
+    put_off: Option<PutOff>,
 }
 
 impl Cache<'_> {
@@ -76,14 +85,21 @@ impl Cache<'_> {
         }
     }
 
-    pub(super) fn put_off(&mut self) -> CacheError {
-        self.pace.put_off = true;
+    /// Puts off what `owner` wants, or nobody.
+    pub(super) fn put_off(&mut self, disk: DiskId, owner: Option<Owner>) -> CacheError {
+        let whose = self.disks.under_way(disk).map(|(whose, _)| whose);
+        self.pace.put_off = Some(PutOff { disk, own: owner.is_some() && owner == whose });
         CacheError::Again
     }
 
-    /// Whether something was put off since the last call because a drive is at work, whose interrupt comes.
-    pub fn was_put_off(&mut self) -> bool {
-        core::mem::take(&mut self.pace.put_off)
+    /// What was put off since the last call because a drive is at work, whose interrupt comes.
+    pub fn take_put_off(&mut self) -> Option<PutOff> {
+        self.pace.put_off.take()
+    }
+
+    /// Whether what is put off for this disk would be put off again.
+    pub fn is_at_work(&mut self, disk: DiskId) -> bool {
+        self.disks.under_way(disk).is_some_and(|(_, works)| works)
     }
 
     /// Whether the slice has read something that others may push out of the cache again.
@@ -103,14 +119,7 @@ impl Cache<'_> {
         self.may_transfer()?;
         // Who gets all the commands that there are waits for the disk: nobody else is served.
         let waits = self.pace.budget < u16::MAX / 2 && self.disks.engaged(disk, None);
-        if waits { Err(self.put_off()) } else { Ok(()) }
-    }
-
-    /// Whether a transfer of `owner`'s cannot get on for now: cheaper than trying it.
-    pub fn is_held(&mut self, disk: DiskId, owner: Owner) -> bool {
-        let held = self.disks.engaged(disk, Some(owner));
-        self.pace.put_off |= held;
-        held
+        if waits { Err(self.put_off(disk, None)) } else { Ok(()) }
     }
 
     /// As [`Cache::may_command`], for what does not wait for the drive.

@@ -29,7 +29,7 @@ impl Cache<'_> {
         }
         self.charge_transfer(disk)?;
         let result = self.disks.move_some(owner, disk, Lba(lba), Transfer::Read(buffer), ahead);
-        self.come(disk, result)
+        self.come(owner, disk, result)
     }
 
     /// Writes whole sectors from the caller's buffer, and says how many bytes. Cached ones among them are
@@ -58,18 +58,19 @@ impl Cache<'_> {
         if result != Ok(0) {
             self.outdate_directories(disk, lba, end);
         }
-        self.come(disk, result)
+        self.come(owner, disk, result)
     }
 
     /// Bytes that came or went; none: the drive is at work.
     fn come(
         &mut self,
+        owner: Owner,
         disk: DiskId,
         result: Result<usize, DiskError>,
     ) -> Result<usize, CacheError> {
         let mut moved = 0;
         self.noted(disk, result.map(|bytes| moved = bytes))?;
-        if moved == 0 { Err(self.put_off()) } else { Ok(moved) }
+        if moved == 0 { Err(self.put_off(disk, Some(owner))) } else { Ok(moved) }
     }
 
     /// Directory lines read ahead and so may hold sectors of files: those that change leave the cache.

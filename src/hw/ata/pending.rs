@@ -26,7 +26,7 @@ pub(super) const MOST: u32 = 16;
 /// Calls of others that an owner may miss before its command is finished without it: each client's once or
 /// twice a turn, and two turns.
 const PATIENCE: u8 = 50;
-/// Commands of one that go without reading ahead after others have asked for the channel.
+/// Commands of one that go without reading ahead after others have asked for the channel, or had it.
 const ALONE: u8 = 8;
 
 /// Owner of what nobody asks for.
@@ -64,6 +64,8 @@ pub(super) struct Traffic {
     pending: Option<Pending>,
     /// Commands until one is alone again.
     others: u8,
+    /// Whose command was begun last, if he is not gone.
+    last: Option<Owner>,
 }
 
 impl<P: Ports> Ata<P> {
@@ -204,7 +206,11 @@ impl<P: Ports> Ata<P> {
             command.sectors = sectors.min(transfer.sectors());
             command.memory = transfer.start() as usize;
         }
-        self.traffic(drive).pending = Some(command.timed(now, limit));
+        let traffic = self.traffic(drive);
+        if traffic.last.replace(owner).is_some_and(|last| last != owner) {
+            traffic.others = ALONE;
+        }
+        traffic.pending = Some(command.timed(now, limit));
         Ok(())
     }
 
@@ -350,10 +356,8 @@ impl<P: Ports> Ata<P> {
         if !own {
             traffic.others = ALONE;
         }
-        let by_dma = pending.memory != 0;
-        let given = by_dma || pending.write && pending.left() == 0;
         if !pending.good && pending.offered == 0 {
-            let ready = if by_dma { channel.dma_ended() } else { channel.poll(!given, 1) };
+            let ready = pending.is_ready(channel);
             if ready == Ok(false) {
                 let late = pending.is_late(now);
                 if late {
@@ -364,12 +368,21 @@ impl<P: Ports> Ata<P> {
                 }
                 return !late;
             }
-            pending.good = given && ready.is_ok();
+            pending.good = pending.is_given() && ready.is_ok();
         }
         // A write that is done is in the way of transfers only.
         let waits = !own && pending.patience > 0 && (owner.is_some() || !pending.good);
         pending.patience -= u8::from(waits);
         waits
+    }
+
+    /// Whose command is pending on the drive's channel, and whether the drive is at work: neither is it done, nor is
+    /// there a block to be moved.
+    pub fn under_way(&mut self, number: u8) -> Option<(Owner, bool)> {
+        let (channel, _, traffic) = self.lane(number)?;
+        let pending = traffic.pending.as_ref()?;
+        let ready = pending.good || pending.offered > 0 || pending.is_ready(channel) != Ok(false);
+        Some((pending.owner, !ready))
     }
 
     /// Says that `owner` asks no more for what it has begun. Memory of its that a bus master has been lent is its
@@ -380,7 +393,9 @@ impl<P: Ports> Ata<P> {
             if self.traffic(first).pending.is_some_and(lent) {
                 self.settle(first);
             }
-            if let Some(pending) = &mut self.traffic(first).pending
+            let traffic = self.traffic(first);
+            traffic.last.take_if(|last| *last == owner);
+            if let Some(pending) = &mut traffic.pending
                 && pending.owner == owner
             {
                 (pending.owner, pending.patience) = (NOBODY, 0);
@@ -497,6 +512,16 @@ impl Pending {
     fn place_in(&self, transfer: &Transfer<'_>) -> Option<usize> {
         let at = self.memory.checked_sub(transfer.start() as usize)?;
         (at + self.sectors as usize * SECTOR <= transfer.bytes()).then_some(at)
+    }
+
+    /// Whether the CPU has nothing to move any more.
+    fn is_given(&self) -> bool {
+        self.memory != 0 || self.write && self.left() == 0
+    }
+
+    /// Whether the drive has a block for the CPU or wants one, or has ended what needs none.
+    fn is_ready<P: Ports>(&self, channel: &mut Channel<P>) -> Result<bool, Fault> {
+        if self.memory != 0 { channel.dma_ended() } else { channel.poll(!self.is_given(), 1) }
     }
 
     /// Sectors that are not moved yet.

@@ -31,6 +31,7 @@ impl<'a> DataPort<'_, 'a> {
     /// Has the socket looked at when packets are sent next.
     fn touch(&mut self) {
         self.pool.dirty |= bit(self.index);
+        self.pool.touched = true;
     }
 
     fn others(&self) -> impl Iterator<Item = &Slot<'a>> {

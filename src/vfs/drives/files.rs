@@ -142,13 +142,6 @@ impl Drives<'_> {
         found.and_then(|found| found.item.as_mut()).ok_or(FsError::BadHandle)
     }
 
-    /// Whether the file's disk is at work, so that nothing of the file can move for now.
-    pub(super) fn is_held(&mut self, file: FileHandle) -> bool {
-        let Ok(number) = self.live(file).map(|open| open.number) else { return false };
-        let (place, _) = split(file.0);
-        self.cache.is_held(self.slots[usize::from(number)].disk, place as u8)
-    }
-
     pub(super) fn read_file(
         &mut self,
         file: FileHandle,

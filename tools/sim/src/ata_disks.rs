@@ -111,6 +111,11 @@ impl Disks for AtaDisks {
         drive.is_some_and(|drive| self.timed(|ata, now| ata.engaged(drive, owner, now)))
     }
 
+    fn under_way(&mut self, disk: DiskId) -> Option<(Owner, bool)> {
+        let drive = self.drive(disk)?;
+        self.timed(|ata, _| ata.under_way(drive))
+    }
+
     fn clock(&self) -> u32 {
         self.floppies.clock().wrapping_add((self.bus.now_us() / 1000) as u32)
     }

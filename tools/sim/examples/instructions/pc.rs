@@ -187,6 +187,10 @@ impl Disks for IdeDisk {
         self.0.engaged(0, owner, self.clock())
     }
 
+    fn under_way(&mut self, _: DiskId) -> Option<(Owner, bool)> {
+        self.0.under_way(0)
+    }
+
     fn flush(&mut self, _: DiskId) -> Result<(), DiskError> {
         self.0.flush(0)
     }

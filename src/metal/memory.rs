@@ -34,11 +34,10 @@ struct Range {
 
 /// All free memory.
 pub struct Arena {
-    /// The first one is where the loader was: of its page the BIOS thunk stays, so that an emulator writes
-    /// there slowly.
     ranges: [Range; RANGES],
     count: usize,
-    /// What is taken will hardly be written.
+    /// What is taken now will hardly be written: it may lie where the loader was. Of that page the BIOS thunk
+    /// stays, so that an emulator writes there slowly.
     pub is_cold: bool,
 }
 
@@ -136,7 +135,11 @@ impl Arena {
         let align = align.max(4);
         // The smallest that serves, so that large ones stay for what is large.
         let (mut best, mut least, mut available) = (None, usize::MAX, 0);
-        for range in self.ranges.iter_mut().skip(usize::from(!self.is_cold)) {
+        let loader = &raw const _loader_begin as usize..&raw const _loader_end as usize;
+        for range in &mut self.ranges {
+            if !self.is_cold && loader.contains(&range.next) {
+                continue;
+            }
             let room = range.end.saturating_sub(range.next.next_multiple_of(align));
             available = available.max(room);
             if wanted <= room && room < least {
@@ -148,18 +151,6 @@ impl Arena {
         };
         let start = range.next.next_multiple_of(align);
         range.next = start + wanted;
-        {
-            use ftpsrv::hw::ports::Ports;
-            let mut put = |b: u8| super::ports::IoPorts.outb(0xE9, b);
-            purpose.bytes().for_each(&mut put);
-            for n in [wanted, start] {
-                put(b' ');
-                for d in (0..6).rev() {
-                    put(b"0123456789ABCDEF"[(n >> (d * 4)) & 15]);
-                }
-            }
-            put(b'\n');
-        }
         Ok(start)
     }
 }

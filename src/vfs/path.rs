@@ -232,6 +232,11 @@ impl UserPath {
         path
     }
 
+    /// The parts of [`UserPath::parent`].
+    pub fn above(&self) -> &[Name83] {
+        self.names.split_last().map_or(&[], |(_, above)| above)
+    }
+
     /// Whether `self` is `directory` or lies anywhere below it.
     pub fn is_within(&self, directory: &UserPath) -> bool {
         self.names.starts_with(&directory.names)

@@ -54,21 +54,22 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     if !keeps_upload_rule(users, client.rights()?, &client.path, path) {
         return Err(Refusal::NOT_INCOMING);
     }
-    let (from, to) = (client.resolve(users, &client.path)?, client.resolve(users, path)?);
+    let (from, to) = (client.resolve(users, &client.path), client.resolve(users, path));
+    let (from, to) = (kept(&from)?, kept(&to)?);
     let is_directory = client.renames_directory;
     let fits = to.is_directory_in_reach_of_dos() || to.is_file_in_reach_of_dos() && !is_directory;
     if !fits {
         return Err(PathError::TooDeep.into());
     }
-    match cx.files.rename(&from, &to) {
+    match cx.files.rename(from, to) {
         Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         other => other?,
     }
     match is_directory {
         true => client.long.lose_all(cx.shared.gone),
-        false => client.long.lose(cx.shared.gone, &from),
+        false => client.long.lose(cx.shared.gone, from),
     }
-    client.long.keep(&to, is_directory);
+    client.long.keep(to, is_directory);
     client.note(cx, &Event::Changed { verb: "RNTO", path });
     client.done(cx.control, 250, "Renamed", path);
     Ok(())
@@ -77,7 +78,7 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// Whether renaming leaves uploads where uploads may be: nothing moves to another directory that is not
 /// for uploads, and the incoming directory itself stays what and where it is.
 fn keeps_upload_rule(users: &Users<'_>, rights: &Rights, from: &UserPath, to: &UserPath) -> bool {
-    let stays = from.parent() == to.parent() || users.admits(rights, &to.parent());
+    let stays = from.above() == to.above() || users.admits(rights, &to.parent());
     stays && !users.holds_incoming(rights, from) && !users.holds_incoming(rights, to)
 }
 

@@ -13,6 +13,9 @@ use crate::vfs::provider::{FileHandle, OpenFlags, Provider};
 /// Bytes of a sector: reads end on a multiple of it, where they can.
 const SECTOR: u32 = 512;
 
+/// Bytes worth a read before the file's end.
+const PIECE: usize = 16384;
+
 /// Opens the file and learns its size.
 pub(super) fn open(
     transfer: &mut Transfer,
@@ -37,7 +40,7 @@ pub(super) fn open(
     Ok(Progress::Busy)
 }
 
-/// Sends a piece: when half of the send buffer is free, or all that is left fits. After it the next one is asked
+/// Sends a piece: when half of the send buffer or [`PIECE`] is free, or all that is left fits. After it the next one is asked
 /// for at once, so that the disk is at work with it meanwhile.
 pub(super) fn send_piece(
     transfer: &mut Transfer,
@@ -72,7 +75,8 @@ fn send_some(
     // A file of LFs alone doubles on its way.
     let most = if transfer.ascii { left.saturating_mul(2).max(1) } else { left };
     let over = left == 0 && !transfer.carry;
-    if over || cx.data.room() < (cx.data.send_capacity() / 2).min(most as usize) {
+    let enough = (cx.data.send_capacity() / 2).min(PIECE);
+    if over || cx.data.room() < enough.min(most as usize) {
         return Ok(false);
     }
     let files = &mut *cx.files;

@@ -26,14 +26,17 @@ use slot::{Ours, Slot};
 const LEAST: usize = 4096;
 /// What is left of memory for what comes after the buffers, beside a send buffer's size for frames.
 const KEPT: usize = 8192;
+/// Memory is plenty where it is so many times a receive buffer.
+const PLENTY: usize = 4;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
 /// Sizes of a client's buffers for receiving and sending: those `wanted`, or less where its share of the
-/// memory, `room` bytes, is less; 4 KB at least, as the settings.
+/// memory, `room` bytes, is less; 4 KB at least, as the settings. Where there is plenty, what is sent gets as much
+/// as what is received: the disk then reads on while the client has yet to acknowledge.
 fn fitting((receive, send): (usize, usize), room: usize) -> (usize, usize) {
     if receive + send <= room {
-        return (receive, send);
+        return (receive, if receive * PLENTY <= room { receive.max(send) } else { send });
     }
     let send = ((room / 3) & !1023).clamp(LEAST.min(send), send);
     let receive = (room.saturating_sub(send) & !1023).clamp(LEAST.min(receive), receive);
@@ -274,6 +277,8 @@ mod tests {
     #[test]
     fn buffers_shrink_to_what_memory_there_is() {
         const WANTED: (usize, usize) = (16_384, 8_192);
+        assert_eq!(fitting(WANTED, 65_536), (16_384, 16_384));
+        assert_eq!(fitting(WANTED, 65_535), WANTED);
         assert_eq!(fitting(WANTED, 24_576), WANTED);
         assert_eq!(fitting(WANTED, 24_575), (16_384, 7_168));
         assert_eq!(fitting(WANTED, 14_000), (9_216, 4_096));

@@ -25,6 +25,8 @@ use crate::time::Millis;
 const MOST_FRAMES: usize = 24;
 /// Packets of data sockets sent before the card is looked at again. Their acknowledgements fit in its ring.
 const BURST: usize = 4;
+/// Bytes of data that one packet of smoltcp's carries at most, to be cut into segments.
+const PIECE: usize = 16384;
 /// Milliseconds between looks at the timers of the data sockets, and of all others, where nothing is urgent:
 /// a bare acknowledgement may take five times as long (RFC 1122 section 4.2.3.2).
 const TICK: u64 = 30;
@@ -200,7 +202,7 @@ impl<'a> Stack<'a> {
             plan.seed,
             memory,
         )?;
-        let piece = data.send_capacity() / 2;
+        let piece = (data.send_capacity() / 2).min(PIECE);
         let mut device = NicDevice::new(nic, plan.mtu, plan.control_port, piece, memory)?;
         let interface = Interface::new(config, &mut device, instant(now));
         let dhcp = match plan.address {

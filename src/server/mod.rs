@@ -181,7 +181,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         let stack = place_stack(nic, &plan, memory, now)?;
         desk.announce(machine, &start.settings, memory.free());
         if let Some(data) = stack.data(0)
-            && (data.receive_capacity(), data.send_capacity()) != plan.data_buffers
+            && (data.receive_capacity(), data.send_capacity()) < plan.data_buffers
         {
             let (up, down) = (data.receive_capacity(), data.send_capacity());
             let text = format_args!(

@@ -8,7 +8,7 @@
 //! by the CPU from then on.
 
 use super::channel::{Channel, Fault, Limit, SPINS};
-use super::pending::MOST;
+use super::pending::MOST_BY_DMA;
 use super::taskfile::Taskfile;
 use super::transfer::RESET;
 use super::{Ata, PRESENT};
@@ -45,7 +45,7 @@ const TRIAL: Owner = 0;
 #[repr(align(16))]
 struct Table([u32; 4]);
 
-const _: () = assert!(MOST * SECTOR as u32 <= REGION);
+const _: () = assert!(MOST_BY_DMA * SECTOR as u32 <= REGION);
 
 /// Of a channel.
 #[derive(Default)]

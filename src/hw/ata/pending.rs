@@ -22,7 +22,9 @@ use crate::block::{DiskError, Lba, Owner, SECTOR, Transfer};
 use crate::hw::ports::Ports;
 
 /// Sectors of a command: what others may have to wait for.
-pub(super) const MOST: u32 = 16;
+const MOST: u32 = 16;
+/// The same of one whose data a bus master moves: such drives are faster.
+pub(super) const MOST_BY_DMA: u32 = 32;
 /// Calls of others that an owner may miss before its command is finished without it: each client's once or
 /// twice a turn, and two turns.
 const PATIENCE: u8 = 50;
@@ -198,8 +200,12 @@ impl<P: Ports> Ata<P> {
         sectors: u32,
         now: u32,
     ) -> Result<(), Fault> {
-        let (write, sectors) = (transfer.is_write(), sectors.min(MOST));
-        let memory = if self.is_by_dma(owner, drive) { Some(&mut *transfer) } else { None };
+        let write = transfer.is_write();
+        let (memory, most) = match self.is_by_dma(owner, drive) {
+            true => (Some(&mut *transfer), MOST_BY_DMA),
+            false => (None, MOST),
+        };
+        let sectors = sectors.min(most);
         let (limit, by_dma) = self.issue(drive, lba, sectors, write, memory)?;
         let mut command = Pending::new(owner, drive, write, lba, sectors);
         if by_dma {

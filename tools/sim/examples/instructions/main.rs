@@ -1,8 +1,8 @@
-//! One file through the whole server, for `cargo xtask bench --instructions`, which runs this under
+//! One file, one list or one login through the whole server, for `cargo xtask bench --instructions`, which runs this under
 //! callgrind and splits what it counted.
 //!
-//! What is counted are the server's own instructions, from the command to the reply after the transfer,
-//! without those of the simulated PC and of the client. Prints what the run was about, a name and a
+//! What is counted are the server's own instructions, from the command or the connection's SYN to the last
+//! reply, without those of the simulated PC and of the client. Prints what the run was about, a name and a
 //! number a line.
 
 mod counter;
@@ -89,16 +89,26 @@ impl Rig {
         self.reply(control, code)
     }
 
-    fn login(&mut self) -> Connection {
+    /// Waits until the server has nothing to do but to serve.
+    fn settle(&mut self) {
         self.until("READY", |rig| rig.pc.panel.serial().contains("FTPSRV READY"));
         // The server looks its volume through first, which is no transfer's work.
         for _ in 0..SURVEY {
             self.turn();
         }
+    }
+
+    fn login(&mut self) -> Connection {
         let control = self.host.connect(SocketAddrV4::new(SERVER, 21));
         self.reply(control, "220");
         self.command(control, "USER tester", "331");
         self.command(control, "PASS secret", "230");
+        control
+    }
+
+    fn begin(&mut self) -> Connection {
+        self.settle();
+        let control = self.login();
         self.command(control, "TYPE I", "200");
         self.command(control, "CWD /drive_c", "250");
         control
@@ -112,9 +122,10 @@ impl Rig {
         self.host.connect(SocketAddrV4::new(SERVER, high << 8 | low))
     }
 
-    fn retrieve(&mut self, control: Connection, name: &str) -> Vec<u8> {
+    /// What `command` sends.
+    fn retrieve(&mut self, control: Connection, command: &str) -> Vec<u8> {
         let data = self.passive(control);
-        self.command(control, &format!("RETR {name}"), "150");
+        self.command(control, command, "150");
         self.until("the file's end", |rig| rig.host.is_over(data));
         self.host.close(data);
         self.reply(control, "226");
@@ -136,17 +147,23 @@ fn main() {
     let content: Vec<u8> =
         (0..LENGTH as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut rig = Rig::boot(&content);
-    let control = rig.login();
+    let control = rig.begin();
     let (turns, card, disk) = (rig.turns, rig.pc.accesses(pc::CARD), rig.pc.accesses(pc::DISK));
+    let mut listed = String::new();
     counter::open_window(true);
     match verb.as_str() {
-        "RETR" => assert!(rig.retrieve(control, "DOWN.BIN") == content, "it came down different"),
+        "RETR" => {
+            assert!(rig.retrieve(control, "RETR DOWN.BIN") == content, "it came down different");
+        }
         "STOR" => rig.store(control, "UP.BIN", &content),
-        _ => panic!("RETR or STOR"),
+        "LIST" => listed = String::from_utf8(rig.retrieve(control, "LIST LIST")).expect("names"),
+        "login" => drop(rig.login()),
+        _ => panic!("RETR, STOR, LIST or login"),
     }
     counter::open_window(false);
     let counts = [
-        ("bytes", LENGTH as u64),
+        // The others are counted as a whole.
+        ("bytes", if matches!(verb.as_str(), "RETR" | "STOR") { LENGTH as u64 } else { 1 }),
         ("turns", rig.turns - turns),
         ("card", rig.pc.accesses(pc::CARD) - card),
         ("disk", rig.pc.accesses(pc::DISK) - disk),
@@ -154,7 +171,8 @@ fn main() {
     for (name, count) in counts {
         println!("{name} {count}");
     }
+    assert_eq!(listed.matches(".DAT\r\n").count(), if verb == "LIST" { pc::LISTED } else { 0 });
     if verb == "STOR" {
-        assert!(rig.retrieve(control, "UP.BIN") == content, "UP.BIN came back different");
+        assert!(rig.retrieve(control, "RETR UP.BIN") == content, "UP.BIN came back different");
     }
 }

@@ -287,7 +287,7 @@ impl Wire {
     }
 }
 
-/// Boots a server whose disk has `content` as DOWN.BIN.
+/// Boots a server whose disk has `content` as DOWN.BIN, and [`LISTED`] files in LIST.
 pub fn boot(content: &[u8]) -> (Server<'static, 'static, Board>, ChipPc) {
     let bus = PortBus::new();
     let chip = bus.plug(Dp8390::new(Card::ne2000(CARD_PORT), STATION));
@@ -322,16 +322,28 @@ pub fn boot(content: &[u8]) -> (Server<'static, 'static, Board>, ChipPc) {
     (server, ChipPc { panel, chip, accesses })
 }
 
+/// Files that LIST shows.
+pub const LISTED: usize = 200;
+
 fn medium(content: &[u8]) -> sim::disk::Medium {
     let files = [
         ("MTCP.CFG", CONFIG.as_bytes()),
         ("FTPPASS.TXT", PASSWORDS.as_bytes()),
         ("DOWN.BIN", content),
     ];
-    files.iter().fold(mkfs(SECTORS, &FORMAT), |medium, (name, bytes)| {
+    let medium = files.iter().fold(mkfs(SECTORS, &FORMAT), |medium, (name, bytes)| {
         let file = TempFile::new();
         std::fs::write(file.path(), bytes).expect("a file");
         let path = file.path().to_str().expect("a path");
         mtools(&medium, "mcopy", &["-D", "o", path, &format!("::{name}")]).0
-    })
+    });
+    let list = TempFile::new();
+    std::fs::create_dir(list.path()).expect("a directory");
+    for number in 0..LISTED {
+        std::fs::write(list.path().join(format!("F{number:04}.DAT")), []).expect("a file");
+    }
+    let path = list.path().to_str().expect("a path");
+    let (medium, _) = mtools(&medium, "mcopy", &["-s", path, "::LIST"]);
+    std::fs::remove_dir_all(list.path()).expect("an end");
+    medium
 }

@@ -40,7 +40,7 @@ pub fn table(transfers: &[Transfer], ceiling: Option<Ceiling>, top: usize) -> St
     for transfer in transfers {
         let unit = if transfer.bytes > 1 { "/byte" } else { "" };
         let head = format!("{}{unit}", transfer.verb);
-        text += &format!("{head:>10} {:>8}", ceiling.map_or("", |_| "ceiling"));
+        text += &format!(" {head:>10} {:>8}", ceiling.map_or("", |_| "ceiling"));
     }
     let rows: Vec<_> = transfers.iter().map(Transfer::rows).collect();
     for row in 0..=Layer::ALL.len() {
@@ -48,8 +48,10 @@ pub fn table(transfers: &[Transfer], ceiling: Option<Ceiling>, top: usize) -> St
         text += &format!("\n{name:20}");
         for (index, rows) in rows.iter().enumerate() {
             let most = ceiling.and_then(|ceiling| ceiling(name, index));
-            let most = most.map_or(String::new(), |most| format!("{most:.2}"));
-            text += &format!("{:>10.3} {most:>8}", rows[row].1);
+            // Whole counts are whole numbers.
+            let digits = if transfers[index].bytes > 1 { 3 } else { 0 };
+            let most = most.map_or(String::new(), |most| format!("{most:.*}", digits.min(2)));
+            text += &format!(" {:>10.digits$} {most:>8}", rows[row].1);
         }
     }
     text.push('\n');
@@ -61,7 +63,9 @@ pub fn table(transfers: &[Transfer], ceiling: Option<Ceiling>, top: usize) -> St
         functions.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         for ((layer, function), count) in functions.into_iter().take(top) {
             let share = transfer.per_byte(*count);
-            text += &format!("{} {share:7.3} {:18} {function}\n", transfer.verb, layer.name());
+            let digits = if transfer.bytes > 1 { 3 } else { 0 };
+            text +=
+                &format!("{} {share:7.digits$} {:18} {function}\n", transfer.verb, layer.name());
         }
     }
     text

@@ -16,6 +16,7 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 
 use super::control::bit;
 use super::packet::Segment;
+use super::sender::MSS;
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::Millis;
 pub use port::DataPort;
@@ -28,6 +29,8 @@ const LEAST: usize = 4096;
 const KEPT: usize = 8192;
 /// Memory is plenty where it is so many times a receive buffer.
 const PLENTY: usize = 4;
+/// Send buffers below this are sent in single frames, which need less memory than several (`device`).
+const SEVERAL: usize = 4 * MSS;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
@@ -103,8 +106,11 @@ impl<'a> DataPool<'a> {
             repeated: 0,
             end: 0,
         })?;
-        let free = memory.free().saturating_sub(KEPT + wanted.1);
-        let (receive, send) = fitting(wanted, free / count.max(1));
+        let room = |kept| memory.free().saturating_sub(kept) / count.max(1);
+        let (mut receive, mut send) = fitting(wanted, room(KEPT + wanted.1));
+        if send < SEVERAL {
+            (receive, send) = fitting((wanted.0, send), room(KEPT));
+        }
         for slot in slots.iter_mut() {
             let receive = SocketBuffer::new(memory.bytes("data receive buffers", receive)?);
             let send = SocketBuffer::new(memory.bytes("data send buffers", send)?);

@@ -4,8 +4,9 @@
 //! May call `control` (for the helpers that both kinds of port share) and `packet`. Each socket is a
 //! smoltcp socket set of its own, so that egress can go round: with one set smoltcp would give every
 //! free moment of a slow card to the first socket that has something to send. Here is the pool of all of them;
-//! `slot` follows the life of one, `port` is what a session does with it.
+//! `slot` follows the life of one, `credit` what its peer may send, `port` is what a session does with it.
 
+mod credit;
 mod port;
 mod slot;
 
@@ -16,9 +17,10 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 
 use super::control::bit;
 use super::packet::Segment;
-use super::sender::MSS;
+use super::sender::{MSS, Sent};
 use crate::memory::{Memory, OutOfMemory};
 use crate::time::Millis;
+use credit::{FIRST, RUN};
 pub use port::DataPort;
 pub use slot::{DataState, PortError};
 use slot::{Ours, Slot};
@@ -102,6 +104,7 @@ impl<'a> DataPool<'a> {
             port: 0,
             linger: None,
             uploads: false,
+            credit: Default::default(),
             acknowledged: (0, 0),
             repeated: 0,
             end: 0,
@@ -181,9 +184,10 @@ impl<'a> DataPool<'a> {
         self.news |= bit(index);
         // An acknowledgement asks for nothing when all has been sent, and it has not come before.
         let sent = on || segment.only_acknowledges() && slot.is_sent();
-        if segment.payload > 0 && !slot.uploads {
+        if segment.payload > 0 {
+            self.uploads += usize::from(!slot.uploads);
             slot.uploads = true;
-            self.uploads += 1;
+            slot.credit.take(segment, on);
         }
         slot.renew(segment);
         slot.count_repetition(segment);
@@ -207,41 +211,42 @@ impl<'a> DataPool<'a> {
         self.slots.first().map_or(0, |slot| slot.socket().send_capacity())
     }
 
-    /// How many connections data comes in on.
-    pub(super) fn uploads(&self) -> usize {
-        self.uploads
-    }
-
     /// Whether a data socket has `port`.
     pub(super) fn has_port(&self, port: u16) -> bool {
         self.slots.iter().any(|slot| slot.holds(port))
     }
 
     /// Sends what there is, one packet of each socket in turn, at most `burst` packets. `send` sends one
-    /// packet from a set and says at which sequence number its data ends, or that there was none; it says
-    /// nothing when the card takes no more.
+    /// packet from a set, which announces no larger window than this, and says where its data and that window end,
+    /// or that there was none; it says nothing when the card takes no more. The card's ring of `ring` bytes is shared
+    /// out among uploads; `quiet`: it holds nothing.
     pub(super) fn egress(
         &mut self,
         now: Millis,
         burst: usize,
-        send: &mut dyn FnMut(&mut SocketSet<'a>) -> Option<Option<u32>>,
+        (ring, quiet): (usize, bool),
+        send: &mut dyn FnMut(&mut SocketSet<'a>, usize) -> Option<Option<Sent>>,
     ) {
         (self.now, self.touched) = (now, false);
         let (mut left, mut unsettled) = (burst, self.dirty);
-        while let Some(index) = next(self.dirty, self.first) {
+        let mut later = 0;
+        while let Some(index) = next(self.dirty & !later, self.first) {
             let Some(slot) = self.slots.get_mut(index) else { return };
             if unsettled & bit(index) != 0 {
                 unsettled &= !bit(index);
                 slot.settle(now);
             }
+            let Some(window) = self.window(index, ring, quiet) else {
+                later |= bit(index);
+                continue;
+            };
             self.first = index;
-            if left == 0 {
-                return;
-            }
-            let Some(sent) = send(&mut slot.set) else { return };
+            let Some(slot) = self.slots.get_mut(index).filter(|_| left > 0) else { return };
+            let Some(sent) = send(&mut slot.set, window) else { return };
             self.first = index + 1;
-            if let Some(end) = sent {
+            if let Some(Sent { end, edge }) = sent {
                 left -= 1;
+                slot.credit.renew(edge, now);
                 // What was sent may have been the end of the connection.
                 if slot.socket().state() != State::Established {
                     self.news |= bit(index);
@@ -253,6 +258,22 @@ impl<'a> DataPool<'a> {
             }
             self.dirty &= !bit(index);
         }
+    }
+
+    /// The window that a slot may announce, of so many bytes of ring; `None`: its acknowledgement is to wait.
+    fn window(&self, index: usize, ring: usize, quiet: bool) -> Option<usize> {
+        let (slot, share) = (self.slots.get(index)?, ring / self.uploads.max(1));
+        match self.uploads {
+            0 => return Some(RUN.min(ring)),
+            _ if !slot.uploads => return Some(FIRST),
+            1 => return Some(ring),
+            _ if !slot.only_takes() => return Some(share.max(MSS)),
+            _ => {}
+        }
+        let slots = self.slots.iter().enumerate();
+        let others = slots.filter(|(other, slot)| slot.uploads && *other != index);
+        let lent = others.map(|(_, slot)| slot.credit.counted(self.now)).sum();
+        slot.credit.window((ring, share), lent, quiet, self.now)
     }
 
     /// Makes every socket that is in use have its timers looked at.

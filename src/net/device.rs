@@ -13,7 +13,7 @@ use smoltcp::time::Instant;
 
 use super::nic::{Class, Nic};
 use super::packet::{self, ETHERNET_HEADER, HEADERS, Segment};
-use super::sender::{MSS, Sender};
+use super::sender::{MSS, Sender, Sent};
 use crate::memory::{Memory, OutOfMemory};
 
 /// What [`Nic::receive`] wants of its buffer.
@@ -234,15 +234,18 @@ impl<'a> NicDevice<'a> {
         }
     }
 
-    /// Divides the card's ring among so many connections on which data comes in: all that they announce
-    /// together shall fit.
-    pub(super) fn share_ring(&mut self, uploads: usize) {
-        let frames = self.burst.checked_div(uploads).unwrap_or(self.burst).max(1);
-        self.sender.announce(u16::try_from(frames * MSS).unwrap_or(u16::MAX));
+    /// Bytes of full segments' data that the card's ring takes.
+    pub(super) fn ring(&self) -> usize {
+        self.burst * MSS
     }
 
-    /// The sequence number at which the data of the last TCP packet ends.
-    pub(super) fn last_sent(&self) -> u32 {
+    /// Sets the largest window that data connections announce, bytes.
+    pub(super) fn announce(&mut self, window: usize) {
+        self.sender.announce(u16::try_from(window).unwrap_or(u16::MAX));
+    }
+
+    /// Where the last TCP packet ended.
+    pub(super) fn last_sent(&self) -> Sent {
         self.sender.last_sent()
     }
 

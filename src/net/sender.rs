@@ -24,6 +24,15 @@ const PROTOCOL_TCP: u8 = 6;
 /// Data of a full segment on Ethernet; longer packets are cut.
 pub(super) const MSS: usize = 1460;
 
+/// Sequence numbers of a packet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// Behind its data.
+    pub(super) end: u32,
+    /// The peer's: the edge of the window that it announced.
+    pub(super) edge: u32,
+}
+
 /// The card, and the frames that wait for it.
 pub(super) struct Sender<'a> {
     nic: &'a mut (dyn Nic + 'a),
@@ -34,8 +43,8 @@ pub(super) struct Sender<'a> {
     rest: usize,
     last_flags: u8,
     sent: usize,
-    /// Sequence number behind the data of the last packet.
-    end: u32,
+    /// Of the last packet.
+    last: Sent,
     /// Bytes of the medium's header.
     header: usize,
     /// The port of the control connections, whose windows are left alone.
@@ -60,7 +69,7 @@ impl<'a> Sender<'a> {
             rest: 0,
             last_flags: 0,
             sent: 0,
-            end: 0,
+            last: Sent::default(),
             header,
             control,
             window: u16::MAX,
@@ -92,9 +101,9 @@ impl<'a> Sender<'a> {
         core::mem::take(&mut self.sent)
     }
 
-    /// The sequence number at which the data of the last TCP packet ends.
-    pub(super) fn last_sent(&self) -> u32 {
-        self.end
+    /// Where the last TCP packet ended.
+    pub(super) fn last_sent(&self) -> Sent {
+        self.last
     }
 
     /// Where a frame of `length` bytes is to be put.
@@ -136,7 +145,7 @@ impl<'a> Sender<'a> {
             && let Some(sequence) = tcp.get(4..).and_then(|tcp| tcp.first_chunk())
         {
             // A FIN goes with the last data, or behind all of it.
-            self.end =
+            self.last.end =
                 u32::from_be_bytes(*sequence).wrapping_add(length.saturating_sub(headers) as u32);
         }
         self.rest = length.saturating_sub(headers + MSS);
@@ -212,9 +221,11 @@ impl<'a> Sender<'a> {
             seal_ip(ip);
             return;
         };
-        let window = u16::from_be_bytes([tcp[14], tcp[15]]);
-        if window > self.window && [tcp[0], tcp[1]] != self.control.to_be_bytes() {
-            [tcp[14], tcp[15]] = self.window.to_be_bytes();
+        if [tcp[0], tcp[1]] != self.control.to_be_bytes() {
+            let window = u16::from_be_bytes([tcp[14], tcp[15]]).min(self.window);
+            [tcp[14], tcp[15]] = window.to_be_bytes();
+            let acknowledges = u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]);
+            self.last.edge = acknowledges.wrapping_add(window.into());
         }
         // smoltcp would take as long packets as it may make.
         if tcp[FLAGS] & SYN != 0

@@ -272,7 +272,7 @@ impl<'a> Stack<'a> {
                 self.control.settle(now);
                 self.send_replies();
             }
-            self.send_data();
+            self.send_data(received == 0);
             let sent = self.device.take_sent();
             activity.received += received;
             activity.sent += sent;
@@ -294,13 +294,13 @@ impl<'a> Stack<'a> {
         received
     }
 
-    /// Sends a burst of the data sockets' packets.
-    fn send_data(&mut self) {
-        let now = self.now;
-        self.device.share_ring(self.data.uploads());
+    /// Sends a burst of the data sockets' packets; `quiet`: nothing was received.
+    fn send_data(&mut self, quiet: bool) {
+        let (now, ring) = (self.now, self.device.ring());
         let (interface, device) = (&mut self.interface, &mut self.device);
-        self.data.egress(now, BURST, &mut |set| {
+        self.data.egress(now, BURST, (ring, quiet), &mut |set, window| {
             device.is_ready().then(|| {
+                device.announce(window);
                 let sent = interface.poll_egress(instant(now), device, set);
                 (sent == PollResult::SocketStateChanged).then(|| device.last_sent())
             })
@@ -363,6 +363,7 @@ impl<'a> Stack<'a> {
             }
             Packet::Tcp(segment) => {
                 bump(&mut self.counters.segments_in);
+                self.deliver_held();
                 match self.data.route(&segment) {
                     Route::Slot(index) => self.deliver_data(index, segment),
                     Route::Stranger => bump(&mut self.counters.strangers),
@@ -376,7 +377,6 @@ impl<'a> Stack<'a> {
     /// that is one of the same connection which says more, TCP need not look at both. Data waits for data
     /// that continues it: TCP's work for a packet costs more than its data.
     fn deliver_data(&mut self, index: usize, segment: Segment) {
-        self.deliver_held();
         if segment.is_syn() {
             self.device.raise_mss();
         }

@@ -380,8 +380,9 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             let step = moved.unwrap_or_else(|| session.step(&mut context));
             let put_off = self.files.take_put_off();
             connection.busy = step == Step::Busy;
-            let disk = connection.disk.filter(|_| session.moves_a_file());
-            connection.disk = put_off.map(|put_off| put_off.disk).or(disk);
+            let disk = put_off.map(|put_off| put_off.disk).or(connection.disk);
+            // Others give up on a change of a directory whose owner does not ask for it.
+            connection.disk = disk.filter(|_| session.moves_a_file());
             match step {
                 Step::Busy if put_off.is_none() => busy = true,
                 Step::Idle | Step::Busy => self.disk_works |= put_off.is_some(),

@@ -157,7 +157,12 @@ impl<'a> DataPort<'_, 'a> {
     /// Shows received bytes, as one piece (which may be less than all), to `take`, which returns how
     /// many it consumed. Not called when there are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
-        if self.state() != DataState::Dead && take_from(self.slot_mut().socket_mut(), take) {
+        // Room has to be announced where there was little.
+        let was_full = self.waiting() * 2 >= self.receive_capacity();
+        if self.state() != DataState::Dead
+            && take_from(self.slot_mut().socket_mut(), take)
+            && was_full
+        {
             self.touch();
         }
     }

@@ -6,6 +6,7 @@ use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, State};
 use smoltcp::time::Duration;
 
+use super::credit::Credit;
 use crate::net::control::{forget, v4};
 use crate::net::packet::Segment;
 use crate::time::Millis;
@@ -83,6 +84,8 @@ pub(super) struct Slot<'a> {
     pub(super) linger: Option<Millis>,
     /// The peer has sent data on this connection.
     pub(super) uploads: bool,
+    /// What he may still send.
+    pub(super) credit: Credit,
     /// What the peer acknowledged last, number and window; and how often he has repeated it.
     pub(super) acknowledged: (u32, u16),
     pub(super) repeated: u8,
@@ -163,6 +166,12 @@ impl<'a> Slot<'a> {
             DataState::Idle | DataState::Dead => Ok(()),
             _ => Err(PortError::Again),
         }
+    }
+
+    /// Whether data comes in, and nothing but acknowledgements goes out.
+    pub(super) fn only_takes(&self) -> bool {
+        let socket = self.socket();
+        self.uploads && socket.state() == State::Established && socket.send_queue() == 0
     }
 
     /// Whether all that is queued has been sent.

@@ -209,8 +209,9 @@ struct Underway {
     change: Change,
     /// The file to open when it is done.
     opens: Option<(File, OpenFlags)>,
-    /// Calls of others since its owner's last.
+    /// Calls of others since its owner's last, and when that was, in seconds of [`Drives::seconds`].
     idle: u16,
+    asked_at: u32,
 }
 
 /// A directory that a path led through lately.

@@ -19,8 +19,10 @@ const PATIENCE: u16 = 8;
 /// Slices without progress before the favourite gets more commands, one more for each as many.
 const HARDSHIP: u16 = 32;
 
-/// Calls of others after which a change is carried on without its owner, who must be gone.
+/// Calls of others, and seconds, after which a change is carried on without its owner, who must be gone: one who came
+/// again later would have it made a second time.
 const ABANDONED: u16 = 100;
+const SILENCE: u32 = 3;
 
 /// How far a search for a name is.
 #[derive(Debug, Clone, Copy)]
@@ -212,7 +214,7 @@ impl Drives<'_> {
         match &mut self.underway {
             None => Ok(None),
             Some(underway) if underway.owner == key => {
-                underway.idle = 0;
+                (underway.idle, underway.asked_at) = (0, self.seconds);
                 self.carry_on().map(Some)
             }
             Some(_) => {
@@ -226,7 +228,8 @@ impl Drives<'_> {
     pub(super) fn pass_by(&mut self) {
         if let Some(underway) = &mut self.underway {
             underway.idle = underway.idle.saturating_add(1);
-            if underway.idle > ABANDONED {
+            let silent = self.seconds.wrapping_sub(underway.asked_at) >= SILENCE;
+            if underway.idle > ABANDONED && silent {
                 // Whoever wanted to know how it ended is gone.
                 let _ = self.carry_on();
             }
@@ -240,7 +243,7 @@ impl Drives<'_> {
         self.cache.begin(u16::from(!shut));
     }
 
-    fn carry_on(&mut self) -> Result<Done, FsError> {
+    pub(super) fn carry_on(&mut self) -> Result<Done, FsError> {
         let Some(mut underway) = self.underway.take() else { return Err(FsError::Again) };
         let number = underway.number;
         let Some(volume) = self.slots[usize::from(number)].volume.as_mut() else {
@@ -277,7 +280,8 @@ impl Drives<'_> {
         change: Change,
         opens: Option<(File, OpenFlags)>,
     ) -> Result<Done, FsError> {
-        self.underway = Some(Underway { owner: key, number, change, opens, idle: 0 });
+        self.underway =
+            Some(Underway { owner: key, number, change, opens, idle: 0, asked_at: self.seconds });
         self.carry_on()
     }
 }

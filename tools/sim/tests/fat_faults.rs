@@ -402,3 +402,52 @@ fn a_chain_of_partitions_that_loops_ends() {
     assert_eq!(drives.drives().iter().count(), 4);
     assert!(drives.message().unwrap().to_string().contains("partition table"));
 }
+
+/// A change that takes several slices belongs to the call that began it: however often others come meanwhile, it is
+/// not made without its owner, who would make it a second time. An owner who is gone holds nobody up for long.
+#[test]
+fn a_change_waits_for_its_owner_and_not_for_ever() {
+    let disks = hard(mkfs(131_072, &["-F", "16", "-s", "4"]));
+    let (bump, mut handle) = (Bump::new(), disks.clone());
+    let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
+    let (new, root) = (path("/drive_c/new"), path("/drive_c"));
+    // Whether a change is under way that others have to wait for.
+    let others = |drives: &mut Drives<'_>| {
+        let mut waits = false;
+        for _ in 0..500 {
+            drives.work();
+            match drives.open_dir(&root) {
+                Ok(dir) => drives.close_dir(dir).unwrap(),
+                Err(error) => {
+                    assert_eq!(error, FsError::Again);
+                    waits = true;
+                }
+            }
+        }
+        waits
+    };
+    let mut waited = 0;
+    for calls in 1.. {
+        if (0..calls).any(|_| drives.make_dir(&new).is_ok()) {
+            break;
+        }
+        waited += u32::from(others(&mut drives));
+        assert_eq!(finish(|| drives.make_dir(&new)), Ok(()), "after {calls} calls");
+        assert_eq!(finish(|| drives.make_dir(&new)), Err(FsError::Exists));
+        finish(|| drives.remove_dir(&new)).unwrap();
+    }
+    assert!(waited > 0, "no change took two slices");
+
+    finish(|| drives.remove_dir(&new)).unwrap();
+    while !others(&mut drives) {
+        assert_eq!(drives.make_dir(&new), Err(FsError::Again));
+    }
+    for second in (0..60).step_by(5) {
+        seconds_pass(&mut drives, second);
+        others(&mut drives);
+    }
+    assert!(!others(&mut drives), "the owner is gone");
+    assert_eq!(finish(|| drives.make_dir(&new)), Err(FsError::Exists), "it was made in the end");
+    drives.flush().unwrap();
+    assert_eq!(fsck(&disks.medium(0)), [""; 0]);
+}

@@ -8,7 +8,7 @@
 //! by the CPU from then on.
 
 use super::channel::{Channel, Fault, Limit, SPINS};
-use super::pending::MOST_BY_DMA;
+use super::pending::{MOST_BY_DMA, Pending};
 use super::taskfile::Taskfile;
 use super::transfer::RESET;
 use super::{Ata, PRESENT};
@@ -162,12 +162,62 @@ impl<P: Ports> Ata<P> {
             Some((channel, _)) if begun.is_ok() => channel.finish_dma(PRESENT).is_ok(),
             _ => false,
         };
-        self.traffic(number).drop_pending();
+        self.traffic(number).pending = None;
         self.release(TRIAL);
         if !came {
             self.reset(number, RESET);
         }
         self.set_dma(number, came && by_cpu == by_dma);
+    }
+
+    /// As [`Disks::pin`].
+    ///
+    /// [`Disks::pin`]: crate::block::Disks::pin
+    pub fn pin(&mut self, owner: Owner) {
+        self.pinned |= Ata::<P>::bit_of(owner);
+    }
+
+    pub(super) fn bit_of(owner: Owner) -> u32 {
+        1u32.checked_shl(owner.into()).unwrap_or(0)
+    }
+
+    /// Whether a command of `owner`'s to the drive is by DMA.
+    pub(super) fn is_by_dma(&mut self, owner: Owner, number: u8) -> bool {
+        let pinned = self.pinned & Ata::<P>::bit_of(owner) != 0;
+        pinned && self.at(number).is_some_and(|(_, drive)| drive.dma)
+    }
+
+    /// As [`Ata::exchange`], of a command by DMA. What was read lies somewhere in the owner's buffer, which may
+    /// have got longer at its start: it is moved there.
+    pub(super) fn collect(
+        &mut self,
+        number: u8,
+        transfer: &mut Transfer<'_>,
+        done: &mut u32,
+        now: u32,
+    ) -> Result<(), Fault> {
+        let Some((channel, drive, traffic)) = self.lane(number) else { return Ok(()) };
+        let Some(pending) = &mut traffic.pending else { return Ok(()) };
+        let ended = if pending.good { Ok(true) } else { channel.dma_ended() };
+        let result = match ended {
+            Ok(false) if !pending.is_late(now) => return Ok(()),
+            Ok(false) => Err(Fault::TimeOut),
+            Ok(true) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = result {
+            channel.stop_dma();
+            drive.dma &= !is_distrusted(fault);
+            return result;
+        }
+        drive.hung = false;
+        *done = pending.sectors;
+        let (at, length) = (pending.place_in(transfer), pending.sectors as usize * SECTOR);
+        traffic.pending = None;
+        if let (Transfer::Read(buffer), Some(at @ 1..)) = (transfer, at) {
+            buffer.copy_within(at..at + length, 0);
+        }
+        Ok(())
     }
 
     /// Whether a drive is served by DMA.
@@ -181,6 +231,14 @@ impl<P: Ports> Ata<P> {
         if let Some((_, drive)) = self.at(number) {
             drive.dma = on;
         }
+    }
+}
+
+impl Pending {
+    /// Where in a buffer for a read by DMA what is read lies, in bytes; `None` when not all of it does.
+    pub(super) fn place_in(&self, transfer: &Transfer<'_>) -> Option<usize> {
+        let at = self.memory.checked_sub(transfer.start() as usize)?;
+        (at + self.sectors as usize * SECTOR <= transfer.bytes()).then_some(at)
     }
 }
 

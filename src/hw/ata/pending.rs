@@ -44,14 +44,14 @@ pub(super) struct Pending {
     owner: Owner,
     write: bool,
     /// A write, or a read by DMA: the drive has said that all of it is good.
-    good: bool,
+    pub(super) good: bool,
     /// The address of the memory that the bus master has been lent; 0: the CPU moves the data.
-    memory: usize,
+    pub(super) memory: usize,
     /// Calls of others that are refused yet, for its owner was told to ask again.
     patience: u8,
     /// The command's first sector, and how many.
     lba: u32,
-    sectors: u32,
+    pub(super) sectors: u32,
     /// Sectors that were moved, and those that are left of the block on offer.
     moved: u32,
     offered: u32,
@@ -63,7 +63,7 @@ pub(super) struct Pending {
 /// Of a channel.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Traffic {
-    pending: Option<Pending>,
+    pub(super) pending: Option<Pending>,
     /// Commands until one is alone again.
     others: u8,
     /// Whose command was begun last, if he is not gone.
@@ -320,39 +320,6 @@ impl<P: Ports> Ata<P> {
         if good { Ok(()) } else { channel.finish(limit) }
     }
 
-    /// As [`Ata::exchange`], of a command by DMA. What was read lies somewhere in the owner's buffer, which may
-    /// have got longer at its start: it is moved there.
-    fn collect(
-        &mut self,
-        number: u8,
-        transfer: &mut Transfer<'_>,
-        done: &mut u32,
-        now: u32,
-    ) -> Result<(), Fault> {
-        let Some((channel, drive, traffic)) = self.lane(number) else { return Ok(()) };
-        let Some(pending) = &mut traffic.pending else { return Ok(()) };
-        let ended = if pending.good { Ok(true) } else { channel.dma_ended() };
-        let result = match ended {
-            Ok(false) if !pending.is_late(now) => return Ok(()),
-            Ok(false) => Err(Fault::TimeOut),
-            Ok(true) => Ok(()),
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = result {
-            channel.stop_dma();
-            drive.dma &= !is_distrusted(fault);
-            return result;
-        }
-        drive.hung = false;
-        *done = pending.sectors;
-        let (at, length) = (pending.place_in(transfer), pending.sectors as usize * SECTOR);
-        traffic.pending = None;
-        if let (Transfer::Read(buffer), Some(at @ 1..)) = (transfer, at) {
-            buffer.copy_within(at..at + length, 0);
-        }
-        Ok(())
-    }
-
     /// Whether a command of the drive's channel is at work, or its owner is expected to ask for it: whoever else
     /// comes, or with `owner` for a transfer also he, is to come again later.
     pub fn engaged(&mut self, number: u8, owner: Option<Owner>, now: u32) -> bool {
@@ -410,23 +377,6 @@ impl<P: Ports> Ata<P> {
         self.pinned &= !Ata::<P>::bit_of(owner);
     }
 
-    /// As [`Disks::pin`].
-    ///
-    /// [`Disks::pin`]: crate::block::Disks::pin
-    pub fn pin(&mut self, owner: Owner) {
-        self.pinned |= Ata::<P>::bit_of(owner);
-    }
-
-    fn bit_of(owner: Owner) -> u32 {
-        1u32.checked_shl(owner.into()).unwrap_or(0)
-    }
-
-    /// Whether a command of `owner`'s to the drive is by DMA.
-    fn is_by_dma(&mut self, owner: Owner, number: u8) -> bool {
-        let pinned = self.pinned & Ata::<P>::bit_of(owner) != 0;
-        pinned && self.at(number).is_some_and(|(_, drive)| drive.dma)
-    }
-
     /// Brings what is pending on a drive's channel to its end: read data are dropped, and of a write that is
     /// good its owner can still hear. A write whose data never came is broken off by a reset.
     pub(super) fn settle(&mut self, number: u8) {
@@ -474,7 +424,10 @@ impl<P: Ports> Ata<P> {
     }
 
     /// The channel of a drive, the drive that a command is pending on, or this one, and the command.
-    fn lane(&mut self, number: u8) -> Option<(&mut Channel<P>, &mut Drive, &mut Traffic)> {
+    pub(super) fn lane(
+        &mut self,
+        number: u8,
+    ) -> Option<(&mut Channel<P>, &mut Drive, &mut Traffic)> {
         let traffic = self.traffic.get_mut(usize::from(number / 2))?;
         let number = traffic.pending.map_or(number, |pending| pending.drive);
         let drive = self.drives.get_mut(usize::from(number))?.as_mut()?;
@@ -483,12 +436,6 @@ impl<P: Ports> Ata<P> {
 
     pub(super) fn traffic(&mut self, drive: u8) -> &mut Traffic {
         &mut self.traffic[usize::from(drive / 2) & 1]
-    }
-}
-
-impl Traffic {
-    pub(super) fn drop_pending(&mut self) {
-        self.pending = None;
     }
 }
 
@@ -514,12 +461,6 @@ impl Pending {
         Pending { since: now, limit: limit.0 / 1000, ..self }
     }
 
-    /// Where in a buffer for a read by DMA what is read lies, in bytes; `None` when not all of it does.
-    fn place_in(&self, transfer: &Transfer<'_>) -> Option<usize> {
-        let at = self.memory.checked_sub(transfer.start() as usize)?;
-        (at + self.sectors as usize * SECTOR <= transfer.bytes()).then_some(at)
-    }
-
     /// Whether the CPU has nothing to move any more.
     fn is_given(&self) -> bool {
         self.memory != 0 || self.write && self.left() == 0
@@ -536,7 +477,7 @@ impl Pending {
     }
 
     /// Whether the drive should have got on by now. The clock is set back at midnight.
-    fn is_late(&mut self, now: u32) -> bool {
+    pub(super) fn is_late(&mut self, now: u32) -> bool {
         let age = now.wrapping_sub(self.since).cast_signed();
         if age < 0 {
             self.since = now;

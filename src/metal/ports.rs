@@ -5,6 +5,8 @@ use core::arch::asm;
 use ftpsrv::hw::pit;
 use ftpsrv::hw::ports::Ports;
 
+use super::{clock, interrupt};
+
 /// The PC's I/O space.
 #[derive(Clone, Copy)]
 pub struct IoPorts;
@@ -131,6 +133,22 @@ impl Ports for IoPorts {
         // 1.2 counts a microsecond, and one for the count that had begun.
         let counts = us.min(10_000) * 6 / 5 + 1;
         let start = pit::elapsed(self);
-        while pit::elapsed(self).wrapping_sub(start) & 0xFFFF < counts {}
+        let mut pause = 4u32;
+        // Each look is twice as long after the one before: an emulator's devices stand still during one, and a
+        // drive that is waited for is one of them.
+        while pit::elapsed(self).wrapping_sub(start) & 0xFFFF < counts {
+            for count in 0..pause {
+                core::hint::black_box(count);
+            }
+            pause = pause.saturating_mul(2);
+        }
+    }
+
+    fn rest(&mut self, irq: u8) -> (bool, u32) {
+        let start = clock::rough();
+        let lines = interrupt::halt();
+        // It is 55 ms at most; at midnight the clock is set back.
+        let ms = clock::rough().wrapping_sub(start).min(55);
+        (lines >> irq & 1 != 0, (ms * 1000).max(20))
     }
 }

@@ -47,6 +47,8 @@ const MARK: [u8; 4] = [0x5A, 0xA5, 0x3C, 0xC3];
 /// by then.
 pub const SPINS: u32 = 64;
 const PAUSE_US: u32 = 20;
+/// Waits that ended without the interrupt, one after the other, after which it is not waited for.
+const DOUBTS: u8 = 3;
 /// Parts of a sector that are dropped at once, for a small stack.
 const DROPS: u32 = 8;
 
@@ -78,6 +80,9 @@ pub struct Channel<P> {
     double_words: bool,
     /// Device control while the channel is ours.
     ours: u8,
+    /// The interrupt line that the drives raise; 0: unknown.
+    irq: u8,
+    doubts: u8,
     pub(super) master: BusMaster,
 }
 
@@ -85,7 +90,8 @@ impl<P: Ports> Channel<P> {
     /// The channel whose registers begin at `base`, with device control at `control`.
     pub fn new(ports: P, base: u16, control: u16) -> Channel<P> {
         let master = BusMaster::default();
-        Channel { ports, base, control, double_words: false, ours: INTERRUPTS_OFF, master }
+        let (double_words, ours, irq, doubts) = (false, INTERRUPTS_OFF, 0, 0);
+        Channel { ports, base, control, double_words, ours, irq, doubts, master }
     }
 
     /// Sets whether data moves by double words.
@@ -101,6 +107,11 @@ impl<P: Ports> Channel<P> {
     /// Has the drives raise their interrupt from [`Channel::claim`] on.
     pub fn use_interrupt(&mut self) {
         self.ours = INTERRUPTS_ON;
+    }
+
+    /// Lets the CPU rest until interrupt `irq` comes, while it waits for a drive.
+    pub fn rest_until(&mut self, irq: u8) {
+        self.irq = irq;
     }
 
     /// Takes the channel over.
@@ -172,7 +183,7 @@ impl<P: Ports> Channel<P> {
             self.ports.delay_us(PAUSE_US);
             waited += PAUSE_US;
         }
-        self.data(limit)?;
+        self.data(limit, true)?;
         self.take(buffer);
         self.finish(limit)
     }
@@ -187,7 +198,7 @@ impl<P: Ports> Channel<P> {
         limit: Limit,
     ) -> Result<(), Fault> {
         for part in buffer.chunks_mut(block.max(1)) {
-            if let Err(fault) = self.data(limit) {
+            if let Err(fault) = self.data(limit, true) {
                 // A drive may offer the block with the bad sector all the same, and wait.
                 if self.get(register::STATUS) & (status::BUSY | status::DATA) == status::DATA {
                     self.take(part);
@@ -242,7 +253,7 @@ impl<P: Ports> Channel<P> {
     ) -> Result<(), Fault> {
         while left > 0 {
             if offered == 0 {
-                self.data(limit)?;
+                self.data(limit, true)?;
                 offered = block.min(left);
             }
             for _ in 0..offered * DROPS {
@@ -257,8 +268,10 @@ impl<P: Ports> Channel<P> {
 
     /// The data of a write that was begun, `block` bytes at a time, and its end.
     pub fn write(&mut self, block: usize, data: &[u8], limit: Limit) -> Result<(), Fault> {
+        let mut raises = false;
         for part in data.chunks(block.max(1)) {
-            self.data(limit)?;
+            // No interrupt comes for the first block.
+            self.data(limit, core::mem::replace(&mut raises, true))?;
             self.give_block(part);
         }
         self.finish(limit)
@@ -303,7 +316,7 @@ impl<P: Ports> Channel<P> {
 
     /// Waits until the drive wants nothing; its status.
     fn idle(&mut self, limit: Limit) -> Result<u8, Fault> {
-        self.wait(limit, |now| now & (status::BUSY | status::DATA) == 0)
+        self.wait(limit, false, |now| now & (status::BUSY | status::DATA) == 0)
     }
 
     /// Whether the drive that was selected last wants nothing, or will not within `limit`.
@@ -321,9 +334,9 @@ impl<P: Ports> Channel<P> {
         self.is_idle(limit)
     }
 
-    /// Waits until the drive has data or wants some.
-    pub fn data(&mut self, limit: Limit) -> Result<(), Fault> {
-        let now = self.wait(limit, |now| {
+    /// Waits until the drive has data or wants some; `raises`: it raises its interrupt then.
+    pub fn data(&mut self, limit: Limit, raises: bool) -> Result<(), Fault> {
+        let now = self.wait(limit, raises, |now| {
             now & status::BUSY == 0 && now & (status::DATA | status::ERROR | status::FAULT) != 0
         })?;
         self.verdict(now)
@@ -331,7 +344,7 @@ impl<P: Ports> Channel<P> {
 
     /// Waits for the end of a command.
     pub fn finish(&mut self, limit: Limit) -> Result<(), Fault> {
-        let now = self.wait(limit, |now| now & status::BUSY == 0)?;
+        let now = self.wait(limit, true, |now| now & status::BUSY == 0)?;
         self.verdict(now)?;
         if now & status::DATA == 0 { Ok(()) } else { Err(Fault::TimeOut) }
     }
@@ -350,20 +363,43 @@ impl<P: Ports> Channel<P> {
         Err(Fault::Error { code: self.get(register::ERROR) })
     }
 
-    fn wait(&mut self, limit: Limit, done: fn(u8) -> bool) -> Result<u8, Fault> {
+    /// The status that `done` waits for; `raises`: the drive raises its interrupt then.
+    fn wait(&mut self, limit: Limit, raises: bool, done: fn(u8) -> bool) -> Result<u8, Fault> {
         for _ in 0..SPINS {
             let now = self.get(register::STATUS);
             if done(now) {
                 return Ok(now);
             }
         }
+        self.pause_until(limit, raises, |channel| {
+            let now = channel.get(register::STATUS);
+            Ok(done(now).then_some(now))
+        })
+    }
+
+    /// Looks again and again, until `look` finds something or the time is over. Where the drive `raises` its interrupt
+    /// then, the CPU rests in between, as long as that comes: a busy one would keep an emulator from its drives.
+    pub(super) fn pause_until<T>(
+        &mut self,
+        limit: Limit,
+        raises: bool,
+        mut look: impl FnMut(&mut Self) -> Result<Option<T>, Fault>,
+    ) -> Result<T, Fault> {
+        let rests = raises && self.irq != 0 && self.doubts < DOUBTS;
         let mut waited = 0;
         while waited < limit.0 {
-            self.ports.delay_us(PAUSE_US);
-            waited += PAUSE_US;
-            let now = self.get(register::STATUS);
-            if done(now) {
-                return Ok(now);
+            let (came, us) = if rests {
+                self.ports.rest(self.irq)
+            } else {
+                self.ports.delay_us(PAUSE_US);
+                (false, PAUSE_US)
+            };
+            waited += us;
+            if let Some(found) = look(self)? {
+                if rests {
+                    self.doubts = if came { 0 } else { self.doubts + 1 };
+                }
+                return Ok(found);
             }
         }
         Err(Fault::TimeOut)

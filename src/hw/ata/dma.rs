@@ -35,7 +35,6 @@ const LAST: u32 = 0x8000_0000;
 /// Error register: the drive has found that data were damaged on the way (interface CRC; before Ultra DMA: an
 /// error of the controller's).
 const DAMAGED: u8 = 0x80;
-const PAUSE_US: u32 = 20;
 /// Owner of the first command; no file is open yet.
 const TRIAL: Owner = 0;
 
@@ -119,15 +118,7 @@ impl<P: Ports> Channel<P> {
                 return Ok(());
             }
         }
-        let mut waited = 0;
-        while waited < limit.0 {
-            self.ports.delay_us(PAUSE_US);
-            waited += PAUSE_US;
-            if self.dma_ended()? {
-                return Ok(());
-            }
-        }
-        Err(Fault::TimeOut)
+        self.pause_until(limit, true, |channel| Ok(channel.dma_ended()?.then_some(())))
     }
 
     /// Has the bus master touch no memory any more.

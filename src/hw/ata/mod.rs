@@ -32,6 +32,9 @@ pub const MAX_DRIVES: u8 = 4;
 /// First port, and device control.
 const CHANNELS: [(u16, u16); 2] = [(0x1F0, 0x3F6), (0x170, 0x376)];
 
+/// Interrupt line of the first channel; the second one's follows.
+const FIRST_IRQ: u8 = 14;
+
 /// For a drive that the BIOS has left idle to take a command.
 const PRESENT: Limit = Limit::ms(500);
 /// For drive 1 of a channel without drive 0.
@@ -188,6 +191,9 @@ impl<P: Ports> Ata<P> {
         }
         for drive in [channel as u8 * 2, channel as u8 * 2 + 1] {
             self.try_dma(drive);
+        }
+        if let Some(ours) = self.channels.get_mut(channel) {
+            ours.rest_until(FIRST_IRQ + channel as u8);
         }
     }
 

@@ -22,7 +22,17 @@ pub trait Device {
     fn elapse(&mut self, us: u32) {
         let _ = us;
     }
+
+    /// Its interrupt line, and how often it has raised that.
+    fn interrupts(&self) -> Option<(u8, u64)> {
+        None
+    }
 }
+
+/// Microseconds between interrupts of the PC's timer.
+const TICK_US: u64 = 54_925;
+/// What passes before a PC that rests is looked at again.
+const STEP_US: u32 = 50;
 
 #[derive(Default)]
 struct Inner {
@@ -30,6 +40,9 @@ struct Inner {
     now_us: u64,
     accesses: u64,
     stray_writes: Vec<u16>,
+    /// Of each line, interrupts that ended a rest.
+    served: [u64; 16],
+    deaf: bool,
 }
 
 /// A handle to the bus; clones share it.
@@ -67,6 +80,24 @@ impl PortBus {
     /// Ports without a device that were written to.
     pub fn stray_writes(&self) -> Vec<u16> {
         self.0.borrow().stray_writes.clone()
+    }
+
+    /// No interrupt but the timer's gets through from now on.
+    pub fn cut_lines(&self) {
+        self.0.borrow_mut().deaf = true;
+    }
+
+    /// Lines that came since the last call, a bit for each.
+    fn came(&self) -> u16 {
+        let mut inner = self.0.borrow_mut();
+        let raised: Vec<_> =
+            inner.devices.iter().filter_map(|it| it.borrow().interrupts()).collect();
+        let mut lines = 0;
+        for (irq, count) in raised {
+            let served = std::mem::replace(&mut inner.served[usize::from(irq)], count);
+            lines |= u16::from(served != count && !inner.deaf) << irq;
+        }
+        lines
     }
 
     /// Lets time pass.
@@ -131,5 +162,18 @@ impl Ports for PortBus {
 
     fn delay_us(&mut self, us: u32) {
         self.elapse(us);
+    }
+
+    fn rest(&mut self, irq: u8) -> (bool, u32) {
+        let start = self.now_us();
+        let tick = (start / TICK_US + 1) * TICK_US;
+        loop {
+            let lines = self.came();
+            let now = self.now_us();
+            if lines != 0 || now >= tick {
+                return (lines >> irq & 1 != 0, (now - start).max(20) as u32);
+            }
+            self.elapse(STEP_US);
+        }
     }
 }

@@ -244,6 +244,10 @@ impl Device for IdeChannel {
         }
         self.after();
     }
+
+    fn interrupts(&self) -> Option<(u8, u64)> {
+        Some((if self.base == 0x170 { 15 } else { 14 }, self.interrupts as u64))
+    }
 }
 
 /// What a test writes to a sector, told apart by `version`.

@@ -4,6 +4,7 @@
 mod dma;
 mod faults;
 mod flush;
+mod rest;
 
 use std::cell::RefCell;
 use std::rc::Rc;

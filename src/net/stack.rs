@@ -93,9 +93,9 @@ impl Activity {
         self.data != 0
     }
 
-    /// Whether something happened to this data socket.
-    pub fn has_data(&self, index: usize) -> bool {
-        self.data >> index.min(15) & 1 != 0
+    /// Data sockets that something happened to, a bit for each.
+    pub fn data(&self) -> u16 {
+        self.data
     }
 }
 

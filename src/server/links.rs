@@ -110,8 +110,8 @@ impl DataLink for Data<'_, '_> {
         self.0.waiting()
     }
 
-    fn receive_capacity(&self) -> usize {
-        self.0.receive_capacity()
+    fn worth_taking(&self) -> usize {
+        self.0.worth_taking()
     }
 
     fn close(&mut self) {

@@ -88,8 +88,6 @@ struct Connection {
     /// The client's.
     address: Ipv4Addr,
     session: Session,
-    /// Its last step left something to be done at once.
-    busy: bool,
     /// The disk of the file that it moves, where that had to be waited for: while it is at work there is nothing to
     /// be done.
     disk: Option<DiskId>,
@@ -120,8 +118,9 @@ pub struct Server<'a, 'm, M: Machine> {
     next_portion: Millis,
     next_tick: Millis,
     next_sweep: Millis,
-    /// A session has something to do at once.
+    /// A session has something to do at once; which ones' last step left something to be done, a bit for each.
     sessions_busy: bool,
+    unfinished: u16,
     /// Somebody waits for a drive that is at work.
     disk_works: bool,
     view: View,
@@ -218,6 +217,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             next_tick: now,
             next_sweep: now,
             sessions_busy: false,
+            unfinished: 0,
             disk_works: false,
             view: View::default(),
         })
@@ -305,8 +305,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             match free {
                 Some((index, slot)) if welcome => {
                     let session = Session::new(index, &link, now);
-                    let (busy, disk) = (true, None);
-                    *slot = Some(Connection { control, address, session, busy, disk });
+                    *slot = Some(Connection { control, address, session, disk: None });
+                    self.unfinished |= 1 << index;
                 }
                 _ => {
                     session::turn_away(&mut link);
@@ -337,18 +337,20 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             return false;
         }
         let (mut busy, mut at_work) = (false, None);
-        let (count, first) = (self.connections.len(), self.first);
-        for step in 0..count {
-            let index = (first + step) % count;
-            let slot = &mut self.connections[index];
+        let first = self.first;
+        let asked = if everybody { u16::MAX } else { self.unfinished | activity.data() };
+        // From the first one on, around the end.
+        let mut order = asked.rotate_right(first as u32);
+        while order != 0 {
+            let index = (first + order.trailing_zeros() as usize) & 15;
+            order &= order - 1;
+            let Some(slot) = self.connections.get_mut(index) else { continue };
             let Some(connection) = slot else { continue };
-            if !(everybody || connection.busy || activity.has_data(index)) {
-                continue;
-            }
             if let Some(disk) = connection.disk.filter(|_| !everybody)
                 && (at_work == Some(disk) || self.files.is_at_work(disk))
             {
-                (at_work, self.disk_works, connection.busy) = (Some(disk), true, true);
+                (at_work, self.disk_works) = (Some(disk), true);
+                self.unfinished |= 1 << index;
                 continue;
             }
             let spent = self.files.is_spent();
@@ -379,7 +381,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             let moved = if everybody { None } else { session.move_file(&mut context) };
             let step = moved.unwrap_or_else(|| session.step(&mut context));
             let put_off = self.files.take_put_off();
-            connection.busy = step == Step::Busy;
+            self.unfinished &= !(1 << index);
+            self.unfinished |= u16::from(step == Step::Busy) << index;
             let disk = put_off.map(|put_off| put_off.disk).or(connection.disk);
             // Others give up on a change of a directory whose owner does not ask for it.
             connection.disk = disk.filter(|_| session.moves_a_file());

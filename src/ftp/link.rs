@@ -106,8 +106,8 @@ pub trait DataLink {
     /// Bytes received and not taken yet.
     fn waiting(&self) -> usize;
 
-    /// Size of the receive buffer in bytes.
-    fn receive_capacity(&self) -> usize;
+    /// Bytes that are worth taking at once, as long as more come.
+    fn worth_taking(&self) -> usize;
 
     /// Sends what is queued, then FIN.
     fn close(&mut self);

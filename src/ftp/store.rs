@@ -15,9 +15,6 @@ use crate::vfs::{FsError, UserPath};
 /// Bytes of a sector: writes end on a multiple of it, where they can.
 const SECTOR: u32 = 512;
 
-/// Bytes worth a write before the upload's end.
-const PIECE: usize = 8192;
-
 /// Milliseconds after which less than a piece is written too, so that what a slow client has sent is not
 /// lost with its connection.
 const PATIENCE: u64 = 500;
@@ -155,8 +152,7 @@ fn take_some(
     cx: &mut Context<'_, '_>,
 ) -> Result<bool, Refusal> {
     let waiting = cx.data.waiting();
-    let enough = (cx.data.receive_capacity() / 2).min(PIECE);
-    let patient = waiting < enough && cx.now.since(transfer.since) < PATIENCE;
+    let patient = waiting < cx.data.worth_taking() && cx.now.since(transfer.since) < PATIENCE;
     if waiting == 0 || !ended && patient {
         return Ok(false);
     }

@@ -29,6 +29,8 @@ use slot::{Ours, Slot};
 const LEAST: usize = 4096;
 /// What is left of memory for what comes after the buffers, beside a send buffer's size for frames.
 const KEPT: usize = 8192;
+/// Largest receive buffer: whole sectors, and no window that has to be scaled (RFC 7323).
+const LARGEST: usize = 65_024;
 /// Memory is plenty where it is so many times a receive buffer.
 const PLENTY: usize = 4;
 /// Send buffers below this are sent in single frames, which need less memory than several (`device`).
@@ -38,10 +40,14 @@ const EPHEMERAL: u16 = 49_152;
 
 /// Sizes of a client's buffers for receiving and sending: those `wanted`, or less where its share of the
 /// memory, `room` bytes, is less; 4 KB at least, as the settings. Where there is plenty, what is sent gets as much
-/// as what is received: the disk then reads on while the client has yet to acknowledge.
+/// as what is received: the disk then reads on while the client has yet to acknowledge. And what is received gets
+/// twice as much: the client then fills the card's ring while the disk writes.
 fn fitting((receive, send): (usize, usize), room: usize) -> (usize, usize) {
+    if receive * PLENTY <= room {
+        return ((receive * 2).min(LARGEST), receive.max(send));
+    }
     if receive + send <= room {
-        return (receive, if receive * PLENTY <= room { receive.max(send) } else { send });
+        return (receive, send);
     }
     let send = ((room / 3) & !1023).clamp(LEAST.min(send), send);
     let receive = (room.saturating_sub(send) & !1023).clamp(LEAST.min(receive), receive);
@@ -81,8 +87,9 @@ pub(super) struct DataPool<'a> {
     pub(super) touched: bool,
     /// Slots that something happened to since the last [`DataPool::take_news`], a bit for each.
     news: u16,
-    /// Connections on which data comes in.
+    /// Connections on which data comes in, how many and a bit for each.
     uploads: usize,
+    uploading: u16,
 }
 
 impl<'a> DataPool<'a> {
@@ -135,6 +142,7 @@ impl<'a> DataPool<'a> {
             touched: false,
             news: 0,
             uploads: 0,
+            uploading: 0,
         })
     }
 
@@ -186,6 +194,7 @@ impl<'a> DataPool<'a> {
         let sent = on || segment.only_acknowledges() && slot.is_sent();
         if segment.payload > 0 {
             self.uploads += usize::from(!slot.uploads);
+            self.uploading |= bit(index);
             slot.uploads = true;
             slot.credit.take(segment, on);
         }
@@ -270,9 +279,12 @@ impl<'a> DataPool<'a> {
             _ if !slot.only_takes() => return Some(share.max(MSS)),
             _ => {}
         }
-        let slots = self.slots.iter().enumerate();
-        let others = slots.filter(|(other, slot)| slot.uploads && *other != index);
-        let lent = others.map(|(_, slot)| slot.credit.counted(self.now)).sum();
+        let mut others = self.uploading & !bit(index);
+        let mut lent = 0;
+        while let Some(other) = next(others, 0) {
+            others &= !bit(other);
+            lent += self.slots.get(other).map_or(0, |slot| slot.credit.counted(self.now));
+        }
         slot.credit.window((ring, share), lent, quiet, self.now)
     }
 
@@ -280,10 +292,13 @@ impl<'a> DataPool<'a> {
     // Not inlined: it is rare.
     #[inline(never)]
     pub(super) fn look_at_all(&mut self) {
-        self.uploads = 0;
+        (self.uploads, self.uploading) = (0, 0);
         for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.port != 0) {
             self.dirty |= bit(index);
-            self.uploads += usize::from(slot.uploads);
+            if slot.uploads {
+                self.uploads += 1;
+                self.uploading |= bit(index);
+            }
         }
     }
 
@@ -304,7 +319,9 @@ mod tests {
     #[test]
     fn buffers_shrink_to_what_memory_there_is() {
         const WANTED: (usize, usize) = (16_384, 8_192);
-        assert_eq!(fitting(WANTED, 65_536), (16_384, 16_384));
+        assert_eq!(fitting(WANTED, 65_536), (32_768, 16_384));
+        assert_eq!(fitting((32_768, 16_384), 1 << 20), (65_024, 32_768));
+        assert_eq!(fitting((4_096, 8_192), 1 << 20), (8_192, 8_192));
         assert_eq!(fitting(WANTED, 65_535), WANTED);
         assert_eq!(fitting(WANTED, 24_576), WANTED);
         assert_eq!(fitting(WANTED, 24_575), (16_384, 7_168));

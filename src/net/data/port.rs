@@ -11,6 +11,11 @@ use super::slot::{FIN_AGAIN, KEEP_ALIVE, Ours, Slot, TIMEOUT};
 use super::{DataPool, DataState, EPHEMERAL, PortError, bit};
 use crate::net::control::{room, take_from};
 
+/// Bytes of an upload that are worth taking from a small buffer; twice as many from a large one.
+const PIECE: usize = 8192;
+/// Free bytes of a receive buffer that the peer is not told of before it sends: more than a small card's ring holds.
+const LITTLE: usize = 16_384;
+
 /// A session's data connection; one at a time, many in a row.
 pub struct DataPort<'p, 'a> {
     pub(super) pool: &'p mut DataPool<'a>,
@@ -41,6 +46,7 @@ impl<'a> DataPort<'_, 'a> {
     }
 
     fn start(&mut self, ours: Ours, port: u16, owner: Ipv4Addr) {
+        self.pool.uploading &= !bit(self.index);
         let slot = self.slot_mut();
         (slot.ours, slot.port, slot.owner) = (ours, port, owner);
         (slot.linger, slot.uploads) = (None, false);
@@ -158,7 +164,7 @@ impl<'a> DataPort<'_, 'a> {
     /// many it consumed. Not called when there are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
         // Room has to be announced where there was little.
-        let was_full = self.waiting() * 2 >= self.receive_capacity();
+        let was_full = self.receive_capacity() - self.waiting() < LITTLE;
         if self.state() != DataState::Dead
             && take_from(self.slot_mut().socket_mut(), take)
             && was_full
@@ -175,6 +181,14 @@ impl<'a> DataPort<'_, 'a> {
     /// Size of the receive buffer in bytes.
     pub fn receive_capacity(&self) -> usize {
         self.slot().socket().recv_capacity()
+    }
+
+    /// Bytes that are worth taking at once, as long as more come. The more the better, but that the peer of a small
+    /// buffer must not wait for it; beside other uploads there is something else to do meanwhile.
+    pub fn worth_taking(&self) -> usize {
+        let half = self.receive_capacity() / 2;
+        let least = if self.pool.uploads > 1 { half } else { half / 2 };
+        least.clamp(PIECE, 2 * PIECE).min(half)
     }
 
     /// Sends what is queued, then FIN. A connection that was never established is dropped.

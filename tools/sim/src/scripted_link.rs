@@ -366,8 +366,8 @@ impl DataLink for ScriptedData {
         self.0.borrow().from_client.len()
     }
 
-    fn receive_capacity(&self) -> usize {
-        self.0.borrow().capacity
+    fn worth_taking(&self) -> usize {
+        self.0.borrow().capacity / 2
     }
 
     fn close(&mut self) {

@@ -214,7 +214,7 @@ fn ten_clients_of_a_slow_disk_wait_for_one_command_at_most() {
         match number % 3 {
             0 => {
                 let data = rig.ask(ftp, "STOR NEW.DAT");
-                rig.hosts[ftp.host].send(data, &[4; 300_000]);
+                rig.hosts[ftp.host].send(data, &[4; 600_000]);
                 rig.hosts[ftp.host].close(data);
             }
             1 => drop(rig.ask(ftp, "RETR OLD.DAT")),

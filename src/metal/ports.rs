@@ -134,8 +134,8 @@ impl Ports for IoPorts {
         let counts = us.min(10_000) * 6 / 5 + 1;
         let start = pit::elapsed(self);
         let mut pause = 4u32;
-        // Each look is twice as long after the one before: an emulator's devices stand still during one, and a
-        // drive that is waited for is one of them.
+        // Each look comes after twice the time of the one before: while the CPU accesses ports, an emulator's devices
+        // wait, and a drive that is waited for is one of them.
         while pit::elapsed(self).wrapping_sub(start) & 0xFFFF < counts {
             for count in 0..pause {
                 core::hint::black_box(count);

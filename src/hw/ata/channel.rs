@@ -82,6 +82,7 @@ pub struct Channel<P> {
     ours: u8,
     /// The interrupt line that the drives raise; 0: unknown.
     irq: u8,
+    /// Waits, up to the last one, that ended without it.
     doubts: u8,
     pub(super) master: BusMaster,
 }

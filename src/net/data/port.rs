@@ -13,7 +13,7 @@ use crate::net::control::{room, take_from};
 
 /// Bytes of an upload that are worth taking from a small buffer; twice as many from a large one.
 const PIECE: usize = 8192;
-/// Free bytes of a receive buffer that the peer is not told of before it sends: more than a small card's ring holds.
+/// Where fewer bytes of a receive buffer were free the peer may be waiting for room.
 const LITTLE: usize = 16_384;
 
 /// A session's data connection; one at a time, many in a row.

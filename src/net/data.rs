@@ -30,11 +30,13 @@ const LEAST: usize = 4096;
 /// What is left of memory for what comes after the buffers, beside a send buffer's size for frames.
 const KEPT: usize = 8192;
 /// Largest receive buffer: whole sectors, and no window that has to be scaled (RFC 7323).
-const LARGEST: usize = 65_024;
+const LARGEST: usize = 64_512;
 /// Memory is plenty where it is so many times a receive buffer.
 const PLENTY: usize = 4;
 /// Send buffers below this are sent in single frames, which need less memory than several (`device`).
 const SEVERAL: usize = 4 * MSS;
+/// Looks at the timers between those at the ones of uploads.
+const RARELY: u8 = 4;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
@@ -90,6 +92,8 @@ pub(super) struct DataPool<'a> {
     /// Connections on which data comes in, how many and a bit for each.
     uploads: usize,
     uploading: u16,
+    /// Calls of [`DataPool::look_at_all`].
+    looks: u8,
 }
 
 impl<'a> DataPool<'a> {
@@ -143,6 +147,7 @@ impl<'a> DataPool<'a> {
             news: 0,
             uploads: 0,
             uploading: 0,
+            looks: 0,
         })
     }
 
@@ -281,20 +286,26 @@ impl<'a> DataPool<'a> {
         }
         let mut others = self.uploading & !bit(index);
         let mut lent = 0;
-        while let Some(other) = next(others, 0) {
-            others &= !bit(other);
+        while others != 0 {
+            let other = others.trailing_zeros() as usize;
+            others &= others - 1;
             lent += self.slots.get(other).map_or(0, |slot| slot.credit.counted(self.now));
         }
         slot.credit.window((ring, share), lent, quiet, self.now)
     }
 
-    /// Makes every socket that is in use have its timers looked at.
+    /// Makes every socket that is in use have its timers looked at; one that only takes data more rarely, because
+    /// nothing of what it has sent is under way.
     // Not inlined: it is rare.
     #[inline(never)]
     pub(super) fn look_at_all(&mut self) {
         (self.uploads, self.uploading) = (0, 0);
+        self.looks = self.looks.wrapping_add(1);
+        let all = self.looks.is_multiple_of(RARELY);
         for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.port != 0) {
-            self.dirty |= bit(index);
+            if all || !slot.only_takes() {
+                self.dirty |= bit(index);
+            }
             if slot.uploads {
                 self.uploads += 1;
                 self.uploading |= bit(index);

@@ -188,7 +188,7 @@ impl<'a> DataPort<'_, 'a> {
     pub fn worth_taking(&self) -> usize {
         let half = self.receive_capacity() / 2;
         let least = if self.pool.uploads > 1 { half } else { half / 2 };
-        least.clamp(PIECE, 2 * PIECE).min(half)
+        least.clamp(PIECE, 4 * PIECE).min(half)
     }
 
     /// Sends what is queued, then FIN. A connection that was never established is dropped.

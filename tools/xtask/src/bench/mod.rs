@@ -77,8 +77,6 @@ struct Pace {
     only: Only,
     title: &'static str,
     speed: Speed,
-    /// Bytes that each of several clients transfers.
-    share: usize,
     /// The PC's clock goes by its instructions, so that it tells more than ours where the host is busy.
     has_steady_clock: bool,
     known: &'static [Known],
@@ -94,7 +92,6 @@ const PACES: [Pace; 2] = [
         only: Only::Uncapped,
         title: "uncapped",
         speed: Speed::Full,
-        share: workload::BIG,
         has_steady_clock: false,
         known: &[
             ("RETR 8 MB", Some(2.14), Some(AtLeast(15.0))),
@@ -116,7 +113,6 @@ const PACES: [Pace; 2] = [
         only: Only::Capped,
         title: "capped at 7.8 MIPS",
         speed: Speed::Shift(7),
-        share: 1024 * 1024,
         has_steady_clock: true,
         known: &[
             ("RETR 8 MB", Some(1.09), Some(AtLeast(2.7))),
@@ -184,12 +180,11 @@ fn measure(server: &Stage, limits: &Stage, pace: &Pace, runs: u32) -> Result<Sec
     // One PC at a time, the slow one too: its devices and its network are threads of the host's as well,
     // and it waits for them.
     let setup = Setup { speed: pace.speed, config: CONFIG.into(), ..Setup::with_disks(&[DISK])? };
-    let fill = |disks: &[_], dir: &std::path::Path| workload::fill(disks, dir, pace);
-    let guest = Guest::boot(server, pace.title, &setup, fill)?;
+    let guest = Guest::boot(server, pace.title, &setup, workload::fill)?;
     for run in 0..runs {
         workload::one_client(&guest, pace, &mut figures)?;
         for clients in [4, 10] {
-            workload::together(&guest, clients, pace, &mut figures)?;
+            workload::together(&guest, clients, &mut figures)?;
         }
         loads.push(load());
         eprintln!("run {} done, load {:.1}", run + 1, load());

@@ -13,7 +13,7 @@ use crate::disk::Volume;
 use crate::e2e::guest::{Guest, Setup};
 use crate::e2e::{Stage, clients, files};
 
-/// Bytes of the file that one client transfers.
+/// Bytes of the file that each client transfers, also where several do so at once.
 pub const BIG: usize = 8 * 1024 * 1024;
 /// Small files up and down.
 const SMALL_FILES: usize = 500;
@@ -25,11 +25,11 @@ const REPEATS: usize = 9;
 const LOG_LIMIT: Duration = Duration::from_secs(20);
 
 /// Puts the files on a disk that are downloaded and listed.
-pub fn fill(disks: &[Volume], dir: &std::path::Path, pace: &Pace) -> Result<()> {
+pub fn fill(disks: &[Volume], dir: &std::path::Path) -> Result<()> {
     let disk = disks.first().context("no disk")?;
     disk.mkdir(&["/PUB", "/PUB/INCOMING", "/INCOMING", "/SMALL", "/MANY"])?;
     disk.write("/BIG.BIN", &files::bytes(BIG, 1))?;
-    disk.write("/SHARE.BIN", &files::bytes(pace.share, 2))?;
+    disk.write("/SHARE.BIN", &files::bytes(BIG, 2))?;
     for (name, count, size) in [("L200", 200, 0), ("L2000", 2000, 0), ("MIRROR", MIRRORED, 1024)] {
         let list = dir.join(name);
         std::fs::create_dir(&list)?;
@@ -176,8 +176,8 @@ fn mirror(guest: &Guest, figures: &mut Figures) -> Result<()> {
 
 /// Several clients transfer at once: their sum, against one client's rate, and the slowest against the
 /// fastest.
-pub fn together(guest: &Guest, clients: usize, pace: &Pace, figures: &mut Figures) -> Result<()> {
-    let file = files::bytes(pace.share, 2);
+pub fn together(guest: &Guest, clients: usize, figures: &mut Figures) -> Result<()> {
+    let file = files::bytes(BIG, 2);
     for verb in ["RETR", "STOR"] {
         // One after another: QEMU's NAT lets one connection wait at a port, and loses others.
         let mut sessions = Vec::new();
@@ -219,7 +219,7 @@ pub fn together(guest: &Guest, clients: usize, pace: &Pace, figures: &mut Figure
         for mut session in sessions {
             session.command("QUIT", 221)?;
         }
-        note_together(verb, clients, pace, &spans, figures)?;
+        note_together(verb, clients, &spans, figures)?;
     }
     Ok(())
 }
@@ -227,7 +227,6 @@ pub fn together(guest: &Guest, clients: usize, pace: &Pace, figures: &mut Figure
 fn note_together(
     verb: &str,
     clients: usize,
-    pace: &Pace,
     spans: &[(Instant, Instant)],
     figures: &mut Figures,
 ) -> Result<()> {
@@ -236,7 +235,7 @@ fn note_together(
     let last = spans.iter().map(|span| span.1).max().context("no client")?;
     let least = spans.iter().map(seconds).fold(f64::MAX, f64::min);
     let most = spans.iter().map(seconds).fold(0.0, f64::max);
-    let sum = (pace.share * clients) as f64 / 1e6 / last.duration_since(first).as_secs_f64();
+    let sum = (BIG * clients) as f64 / 1e6 / last.duration_since(first).as_secs_f64();
     figures.add(&format!("{verb}, {clients} clients in sum"), "MB/s", sum);
     let alone = figures.last(&format!("{verb} 8 MB")).context("one client's rate")?;
     figures.add(&format!("{verb}, {clients} clients of one"), "", sum / alone);

@@ -331,7 +331,7 @@ mod tests {
     fn buffers_shrink_to_what_memory_there_is() {
         const WANTED: (usize, usize) = (16_384, 8_192);
         assert_eq!(fitting(WANTED, 65_536), (32_768, 16_384));
-        assert_eq!(fitting((32_768, 16_384), 1 << 20), (65_024, 32_768));
+        assert_eq!(fitting((32_768, 16_384), 1 << 20), (64_512, 32_768));
         assert_eq!(fitting((4_096, 8_192), 1 << 20), (8_192, 8_192));
         assert_eq!(fitting(WANTED, 65_535), WANTED);
         assert_eq!(fitting(WANTED, 24_576), WANTED);

@@ -69,38 +69,38 @@ fn buffer(sectors: u32) -> Vec<u8> {
 #[test]
 fn data_move_without_the_cpu() {
     let mut pc = Pc::by_dma();
-    let mut bytes = buffer(33);
+    let mut bytes = buffer(65);
     let before = pc.bus.accesses();
     pc.fill(1, 20, &mut bytes).unwrap();
-    assert!(bytes == patterns(20, 33, 7));
-    let new = patterns(20, 33, 100);
+    assert!(bytes == patterns(20, 65, 7));
+    let new = patterns(20, 65, 100);
     pc.store(1, 20, &new).unwrap();
     let accesses = pc.bus.accesses() - before;
-    assert_eq!(pc.commands(), [READ, READ, WRITE, WRITE], "32 sectors and 1");
-    // A word each would be 16,896.
+    assert_eq!(pc.commands(), [READ, READ, WRITE, WRITE], "64 sectors and 1");
+    // A word each would be 33,280.
     assert!(accesses < 2_000, "{accesses} accesses");
-    assert!(pc.read(19, 35).unwrap()[SECTOR..34 * SECTOR] == new);
+    assert!(pc.read(19, 67).unwrap()[SECTOR..66 * SECTOR] == new);
     pc.sound();
 }
 
 #[test]
 fn the_next_command_is_begun_where_there_is_memory_for_it() {
     let mut pc = Pc::by_dma();
-    let mut bytes = buffer(72);
+    let mut bytes = buffer(136);
     assert_eq!(pc.move_into(1, 0, &mut bytes), Ok(0));
     pc.bus.elapse(2 * WORK_US);
-    assert_eq!(pc.move_into(1, 0, &mut bytes), Ok(32 * SECTOR));
+    assert_eq!(pc.move_into(1, 0, &mut bytes), Ok(64 * SECTOR));
     assert_eq!(pc.commands(), [READ, READ]);
     pc.bus.elapse(2 * WORK_US);
-    assert_eq!(pc.move_into(1, 32, &mut bytes[32 * SECTOR..]), Ok(32 * SECTOR));
+    assert_eq!(pc.move_into(1, 64, &mut bytes[64 * SECTOR..]), Ok(64 * SECTOR));
     pc.bus.elapse(2 * WORK_US);
-    assert_eq!(pc.move_into(1, 64, &mut bytes[64 * SECTOR..]), Ok(8 * SECTOR));
-    assert!(bytes == patterns(0, 72, 7));
+    assert_eq!(pc.move_into(1, 128, &mut bytes[128 * SECTOR..]), Ok(8 * SECTOR));
+    assert!(bytes == patterns(0, 136, 7));
     assert_eq!(pc.commands(), [READ], "and nothing where no memory is");
-    let data = patterns(0, 64, 3);
+    let data = patterns(0, 128, 3);
     assert_eq!(pc.write_some(1, 0, &data), Ok(0));
     pc.bus.elapse(2 * WORK_US);
-    assert_eq!(pc.write_some(1, 0, &data), Ok(16_384));
+    assert_eq!(pc.write_some(1, 0, &data), Ok(32_768));
     assert_eq!(pc.commands(), [WRITE, WRITE]);
     pc.sound();
 }

@@ -35,8 +35,6 @@ const LARGEST: usize = 64_512;
 const PLENTY: usize = 4;
 /// Send buffers below this are sent in single frames, which need less memory than several (`device`).
 const SEVERAL: usize = 4 * MSS;
-/// Looks at the timers between those at the ones of uploads.
-const RARELY: u8 = 4;
 /// First of the ports (RFC 6335 section 6) for connections from any port.
 const EPHEMERAL: u16 = 49_152;
 
@@ -92,8 +90,6 @@ pub(super) struct DataPool<'a> {
     /// Connections on which data comes in, how many and a bit for each.
     uploads: usize,
     uploading: u16,
-    /// Calls of [`DataPool::look_at_all`].
-    looks: u8,
 }
 
 impl<'a> DataPool<'a> {
@@ -147,7 +143,6 @@ impl<'a> DataPool<'a> {
             news: 0,
             uploads: 0,
             uploading: 0,
-            looks: 0,
         })
     }
 
@@ -294,18 +289,13 @@ impl<'a> DataPool<'a> {
         slot.credit.window((ring, share), lent, quiet, self.now)
     }
 
-    /// Makes every socket that is in use have its timers looked at; one that only takes data more rarely, because
-    /// nothing of what it has sent is under way.
+    /// Makes every socket that is in use have its timers looked at.
     // Not inlined: it is rare.
     #[inline(never)]
     pub(super) fn look_at_all(&mut self) {
         (self.uploads, self.uploading) = (0, 0);
-        self.looks = self.looks.wrapping_add(1);
-        let all = self.looks.is_multiple_of(RARELY);
         for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.port != 0) {
-            if all || !slot.only_takes() {
-                self.dirty |= bit(index);
-            }
+            self.dirty |= bit(index);
             if slot.uploads {
                 self.uploads += 1;
                 self.uploading |= bit(index);

@@ -23,7 +23,7 @@ use crate::hw::ports::Ports;
 
 /// Sectors of a command: what others may have to wait for.
 const MOST: u32 = 16;
-/// The same of one whose data a bus master moves: such drives are faster.
+/// The same of one whose data a bus master moves: such drives are faster. A command costs the same whatever its size.
 pub(super) const MOST_BY_DMA: u32 = 64;
 /// Calls of others that an owner may miss before its command is finished without it: each client's once or
 /// twice a turn, and two turns.

@@ -11,7 +11,7 @@ use super::slot::{FIN_AGAIN, KEEP_ALIVE, Ours, Slot, TIMEOUT};
 use super::{DataPool, DataState, EPHEMERAL, PortError, bit};
 use crate::net::control::{room, take_from};
 
-/// Bytes of an upload that are worth taking from a small buffer; twice as many from a large one.
+/// Bytes of an upload that are worth taking from a small buffer; up to four times as many from a large one.
 const PIECE: usize = 8192;
 /// Where fewer bytes of a receive buffer were free the peer may be waiting for room.
 const LITTLE: usize = 16_384;

@@ -1,9 +1,9 @@
 //! Text memory of MDA, CGA, EGA and VGA as a [`TextScreen`].
 //!
 //! Source: IBM PC Technical Reference, "Monochrome display adapter", "Color/graphics adapter": a
-//! cell is a word, character low, attribute high. Only cells that change are written, but for scrolling, and
-//! text memory is not read back. A CGA of 80 columns shows snow when the CPU meets its fetch: there cells
-//! are written in the retrace ([`Retrace`]).
+//! cell is a word, character low, attribute high. A CGA of 80 columns shows snow when the CPU meets its fetch:
+//! there only cells that change are written, in the retrace ([`Retrace`]), and text memory is not read back. All
+//! other adapters need no copy of what they show.
 
 use super::ports::Ports;
 use crate::console::TextScreen;
@@ -85,29 +85,35 @@ pub enum Palette {
 /// The visible page of text memory.
 pub struct TextMemory<'a, P> {
     cells: &'a mut [u16],
-    shadow: &'a mut [u16],
     columns: usize,
     palette: Palette,
-    retrace: Option<Retrace<P>>,
+    snow: Option<Snow<'a, P>>,
+}
+
+/// What a CGA needs.
+pub struct Snow<'a, P> {
+    /// A copy of what is shown: as long as text memory.
+    pub shadow: &'a mut [u16],
+    /// When cells are written; `None`: at any time, because the adapter has no retrace after all.
+    pub retrace: Option<Retrace<P>>,
 }
 
 impl<'a, P: Ports> TextMemory<'a, P> {
-    /// A cleared screen of `columns` on `cells`, the adapter's memory; `shadow` is as long and
-    /// holds what is shown. `retrace` is a CGA's, `None` for adapters that show no snow.
+    /// A cleared screen of `columns` on `cells`, the adapter's memory. `snow` is a CGA's, `None` for adapters
+    /// that show none.
     pub fn new(
         cells: &'a mut [u16],
-        shadow: &'a mut [u16],
         columns: usize,
         palette: Palette,
-        retrace: Option<Retrace<P>>,
+        mut snow: Option<Snow<'a, P>>,
     ) -> TextMemory<'a, P> {
-        let mut screen = TextMemory { cells, shadow, columns: columns.max(1), palette, retrace };
-        let blank = screen.cell(b' ', Style::Normal);
-        // What no cell is.
-        screen.shadow.fill(0);
-        for index in 0..screen.shadow.len() {
-            screen.put(index, blank);
+        if let Some(snow) = &mut snow {
+            // What no cell is.
+            snow.shadow.fill(0);
         }
+        let mut screen = TextMemory { cells, columns: columns.max(1), palette, snow };
+        let last = screen.rows().saturating_sub(1);
+        screen.scroll(0, last, last + 1);
         screen
     }
 
@@ -120,9 +126,11 @@ impl<'a, P: Ports> TextMemory<'a, P> {
         };
         u16::from_le_bytes([character, attribute])
     }
+}
 
-    fn put(&mut self, index: usize, value: u16) {
-        if let (Some(cell), Some(shown)) = (self.cells.get_mut(index), self.shadow.get_mut(index))
+impl<P: Ports> Snow<'_, P> {
+    fn put(&mut self, cells: &mut [u16], index: usize, value: u16) {
+        if let (Some(cell), Some(shown)) = (cells.get_mut(index), self.shadow.get_mut(index))
             && *shown != value
         {
             if let Some(retrace) = &mut self.retrace
@@ -151,58 +159,45 @@ impl<P: Ports> TextScreen for TextMemory<'_, P> {
     }
 
     fn rows(&self) -> usize {
-        self.shadow.len() / self.columns
+        self.cells.len() / self.columns
     }
 
     fn write(&mut self, row: usize, column: usize, text: &[u8], style: Style) {
         if row >= self.rows() {
             return;
         }
-        self.pause();
         let (start, [_, attribute]) =
             (row * self.columns + column, self.cell(0, style).to_le_bytes());
         let text = &text[..text.len().min(self.columns.saturating_sub(column))];
-        let place = start..start + text.len();
-        if self.retrace.is_none()
-            && let (Some(shown), Some(cells)) =
-                (self.shadow.get_mut(place.clone()), self.cells.get_mut(place.clone()))
-        {
-            for ((shown, cell), &character) in shown.iter_mut().zip(cells).zip(text) {
-                let value = u16::from_le_bytes([character, attribute]);
-                if *shown != value {
-                    (*shown, *cell) = (value, value);
-                }
+        let values = text.iter().map(|&character| u16::from_le_bytes([character, attribute]));
+        if let Some(snow) = &mut self.snow {
+            snow.pause();
+            for (index, value) in (start..).zip(values) {
+                snow.put(self.cells, index, value);
             }
-            return;
-        }
-        for (index, &character) in place.zip(text) {
-            self.put(index, u16::from_le_bytes([character, attribute]));
+        } else if let Some(cells) = self.cells.get_mut(start..) {
+            cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
         }
     }
 
     fn scroll(&mut self, top: usize, bottom: usize, count: usize) {
         let bottom = bottom.min(self.rows().saturating_sub(1));
-        self.pause();
         let blank = self.cell(b' ', Style::Normal);
         let way = count * self.columns;
         let area = top * self.columns..(bottom + 1) * self.columns;
-        if self.retrace.is_none()
-            && let (Some(shown), Some(cells)) =
-                (self.shadow.get_mut(area.clone()), self.cells.get_mut(area.clone()))
-        {
-            // To compare every cell takes longer than to write them all.
-            let kept = shown.len().saturating_sub(way);
-            shown.copy_within(shown.len() - kept.., 0);
-            shown.iter_mut().skip(kept).for_each(|cell| *cell = blank);
-            cells.copy_from_slice(shown);
-            return;
-        }
-        for index in area.clone() {
-            let value = match self.shadow.get(index + way) {
-                Some(&value) if index + way < area.end => value,
-                _ => blank,
-            };
-            self.put(index, value);
+        if let Some(snow) = &mut self.snow {
+            snow.pause();
+            for index in area.clone() {
+                let value = match snow.shadow.get(index + way) {
+                    Some(&value) if index + way < area.end => value,
+                    _ => blank,
+                };
+                snow.put(self.cells, index, value);
+            }
+        } else if let Some(cells) = self.cells.get_mut(area) {
+            let kept = cells.len().saturating_sub(way);
+            cells.copy_within(cells.len() - kept.., 0);
+            cells.iter_mut().skip(kept).for_each(|cell| *cell = blank);
         }
     }
 }
@@ -213,6 +208,7 @@ mod tests {
     use super::*;
     use core::cell::Cell;
     use std::rc::Rc;
+    use std::vec::Vec;
 
     /// A CGA's beam: 262 lines of 912 dots, text in the first 640 dots of the first 200 lines, the pulse
     /// from line 224 on for 16; a dot has 70 ns, a read of a port 12 dots.
@@ -314,7 +310,8 @@ mod tests {
             let port = Dead(Rc::default(), says);
             let (mut cells, mut shadow) = ([0; 12], [0; 12]);
             let retrace = Some(Retrace::new(port.clone()));
-            let mut screen = TextMemory::new(&mut cells, &mut shadow, 4, Palette::Colour, retrace);
+            let snow = Some(Snow { shadow: &mut shadow, retrace });
+            let mut screen = TextMemory::new(&mut cells, 4, Palette::Colour, snow);
             screen.write(0, 0, b"head", Style::Normal);
             assert_eq!(&text(&cells), b"head        ");
             assert_eq!(port.0.get(), PATIENCE);
@@ -323,21 +320,29 @@ mod tests {
         assert!(has_controller(&mut Dead(Rc::default(), 0x5A), COLOUR_CRTC));
     }
 
-    fn text(cells: &[u16; 12]) -> [u8; 12] {
-        cells.map(|cell| cell as u8)
+    fn text(cells: &[u16]) -> Vec<u8> {
+        cells.iter().map(|&cell| cell as u8).collect()
     }
 
+    /// With a copy, as a CGA, and without one.
     #[test]
     fn writes_are_cut_at_the_rows_end_and_scroll_moves_rows() {
-        let (mut cells, mut shadow) = ([0; 12], [0; 12]);
-        let mut screen = TextMemory::<Dead>::new(&mut cells, &mut shadow, 4, Palette::Mono, None);
-        screen.write(0, 0, b"head", Style::Inverse);
-        screen.write(1, 2, b"one", Style::Normal);
-        screen.write(2, 0, b"two", Style::Bright);
-        screen.write(3, 0, b"off", Style::Bright);
-        screen.scroll(1, 2, 1);
-        assert_eq!(&text(&cells), b"headtwo     ");
-        assert_eq!(cells[0] >> 8, 0x70);
-        assert_eq!(cells[4] >> 8, 0x0F);
+        for copied in [true, false] {
+            let (mut cells, mut shadow) = ([0x0141; 12], [0; 12]);
+            let snow = copied.then_some(Snow { shadow: &mut shadow, retrace: None });
+            let mut screen = TextMemory::<Dead>::new(&mut cells, 4, Palette::Mono, snow);
+            assert_eq!(screen.cells, [0x0720; 12]);
+            screen.write(0, 0, b"head", Style::Inverse);
+            screen.write(1, 2, b"one", Style::Normal);
+            screen.write(2, 0, b"two", Style::Bright);
+            screen.write(3, 0, b"off", Style::Bright);
+            screen.write(2, 9, b"off", Style::Bright);
+            screen.scroll(1, 2, 1);
+            assert_eq!(&text(screen.cells), b"headtwo     ");
+            assert_eq!((screen.cells[0] >> 8, screen.cells[4] >> 8), (0x70, 0x0F));
+            screen.scroll(1, 9, 2);
+            assert_eq!(&text(screen.cells), b"head        ");
+            assert_eq!(screen.cells[4..], [0x0720; 8]);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::{ptr, slice};
 
-use ftpsrv::hw::vga::{self, Palette, Retrace, TextMemory};
+use ftpsrv::hw::vga::{self, Palette, Retrace, Snow, TextMemory};
 use ftpsrv::memory::Memory;
 
 use super::bios::Registers;
@@ -25,7 +25,7 @@ pub struct Display {
     pub name: &'static str,
 }
 
-/// The display adapter; `None` when there is none, or no memory for the screen's copy.
+/// The display adapter; `None` when there is none, or no memory for a CGA's copy of what it shows.
 pub fn find(arena: &mut Arena) -> Option<Display> {
     let mut mode = current_mode();
     if mode.0 != MONO_MODE && (mode.0 > 3 || usize::from(mode.1) != COLUMNS) {
@@ -50,13 +50,16 @@ pub fn find(arena: &mut Arena) -> Option<Display> {
     // Cursor off, as far as the adapter knows how to.
     let mut cursor = Registers { ecx: 0x2000, ..Registers::ax(0x0100) };
     cursor.call(0x10);
-    let shadow = arena.slots("the screen", COLUMNS * rows, |_| 0u16).ok()?;
     let first = ptr::with_exposed_provenance_mut(memory);
     // SAFETY: text memory of the adapter that was just found there, made a slice once.
     let cells = unsafe { slice::from_raw_parts_mut(first, COLUMNS * rows) };
     let palette = if mono { Palette::Mono } else { Palette::Colour };
-    let retrace = (name == "CGA").then(|| Retrace::new(IoPorts));
-    Some(Display { screen: TextMemory::new(cells, shadow, COLUMNS, palette, retrace), name })
+    let mut snow = None;
+    if name == "CGA" {
+        let shadow = arena.slots("the screen", cells.len(), |_| 0).ok()?;
+        snow = Some(Snow { shadow, retrace: Some(Retrace::new(IoPorts)) });
+    }
+    Some(Display { screen: TextMemory::new(cells, COLUMNS, palette, snow), name })
 }
 
 /// Mode and columns.

@@ -16,9 +16,9 @@
 //! and nothing that has an entry moves, so that the bits stay true while new files are written.
 //!
 //! The tables of FAT12 and FAT16 take 100 commands at most, those of FAT32 some 800 a GB with clusters of
-//! 4 KB and 100 a GB with 32 KB; two thirds of them before the first write. The bitmap is as large as the largest volume needs, but at most
-//! 1/16 of the memory (and 8 KB at least): where that is too little, the volume is looked through as often
-//! as it takes.
+//! 4 KB and 100 a GB with 32 KB; two thirds of them before the first write. The bitmap is as large as the
+//! largest volume needs, but takes 1/16 of the memory beyond 64 KB at most (and 2 KB may always be): where that is
+//! too little, the volume is looked through as often as it takes, for some of the clusters at a time.
 //!
 //! What comes of it: a volume that was not closed may have copies that differ, because the power went
 //! between them; its second copy is made like the first, which is the one that is read. Everything
@@ -34,8 +34,11 @@ use super::volume::{ReadOnly, Volume};
 use crate::block::{Cache, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
 
-/// Bytes that the bitmap may always have: all clusters of FAT12 and FAT16.
-const ALWAYS: usize = 8 * 1024;
+/// Bytes that the bitmap may always have: a quarter of the clusters of FAT16.
+const ALWAYS: usize = 2 * 1024;
+
+/// Memory of which the bitmap has no share: a client with small buffers needs it more.
+const OTHERS: usize = 64 * 1024;
 
 /// The bitmap of a floppy.
 const LEAST: usize = 512;
@@ -115,7 +118,9 @@ impl<'a> Survey<'a> {
     pub fn of(clusters: u32, free: usize) -> Survey<'a> {
         Survey {
             named: &mut [],
-            wanted: (clusters as usize).div_ceil(8).clamp(LEAST, (free / 16).max(ALWAYS)),
+            wanted: (clusters as usize)
+                .div_ceil(8)
+                .clamp(LEAST, (free.saturating_sub(OTHERS) / 16).max(ALWAYS)),
             volume: None,
             stage: Stage::First,
             again: false,

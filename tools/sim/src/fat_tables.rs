@@ -24,25 +24,27 @@ impl Tables {
     /// Two files of 20 clusters, A and B, one of one, C, and the directories D and D/E with a file F in
     /// it; closed properly. One volume of each kind.
     pub fn all() -> Vec<Tables> {
-        [(720, 12, "1"), (4600, 16, "1"), (68_000, 32, "1")]
-            .map(|(sectors, bits, cluster)| {
-                let medium = mkfs(sectors, &["-F", &bits.to_string(), "-s", cluster]);
-                let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
-                let (bump, mut handle) = (Bump::new(), disks.clone());
-                let size = DrivesSize::of(24 * 1024);
-                let mut drives = Drives::new(&mut handle, &mut Arena(&bump), size).expect("memory");
-                for name in ["D", "D/E"] {
-                    make_dir(&mut drives, &format!("/drive_c/{name}")).expect("a directory");
-                }
-                for (name, size) in [("A", 10_000), ("B", 10_000), ("C", 100), ("D/E/F", 3000)] {
-                    let (name, data) =
-                        (format!("/drive_c/{name}"), Random(size as u64).bytes(size));
-                    store(&mut drives, &name, STORE, &data, 4096).expect("a file");
-                }
-                drives.flush().expect("a sound disk");
-                Tables::of(disks.medium(0), bits)
-            })
+        [(720, 12), (4600, 16), (68_000, 32)]
+            .map(|(sectors, bits)| Tables::new(sectors, bits))
             .into()
+    }
+
+    /// The same on a volume of so many sectors, each of which is a cluster.
+    pub fn new(sectors: u32, bits: u32) -> Tables {
+        let medium = mkfs(sectors, &["-F", &bits.to_string(), "-s", "1"]);
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let size = DrivesSize::of(24 * 1024);
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), size).expect("memory");
+        for name in ["D", "D/E"] {
+            make_dir(&mut drives, &format!("/drive_c/{name}")).expect("a directory");
+        }
+        for (name, size) in [("A", 10_000), ("B", 10_000), ("C", 100), ("D/E/F", 3000)] {
+            let (name, data) = (format!("/drive_c/{name}"), Random(size as u64).bytes(size));
+            store(&mut drives, &name, STORE, &data, 4096).expect("a file");
+        }
+        drives.flush().expect("a sound disk");
+        Tables::of(disks.medium(0), bits)
     }
 
     /// Of this volume.
@@ -93,11 +95,13 @@ impl Tables {
         found.expect("an entry")
     }
 
-    /// The first cluster of a file or directory, whose name is one letter; its lower half.
+    /// The first cluster of a file or directory, whose name is one letter.
     pub fn first(&self, name: u8) -> u32 {
         let (lba, at) = self.place(name);
         let sector = self.medium.sector(lba);
-        u32::from(u16::from_le_bytes([sector[at + 26], sector[at + 27]]))
+        let word = |at: usize| u32::from(u16::from_le_bytes([sector[at], sector[at + 1]]));
+        let upper = if self.bits == 32 { word(at + 20) } else { 0 };
+        upper << 16 | word(at + 26)
     }
 
     /// Sets the first cluster of a file or directory.

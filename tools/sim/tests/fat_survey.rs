@@ -25,7 +25,7 @@ fn with_drives<T>(disks: &SimDisks, act: impl FnOnce(&mut Drives<'_>) -> T) -> T
     act(&mut drives)
 }
 
-/// So little memory that only 65,536 clusters are looked at in one pass.
+/// So little memory that only 16,384 clusters are looked at in one pass.
 struct Little<'a>(Arena<'a>);
 
 impl<'a> Memory<'a> for Little<'a> {
@@ -197,30 +197,34 @@ fn a_table_that_cannot_be_read_forbids_writing() {
     }
 }
 
-/// A FAT32 volume whose clusters do not fit in the bitmap, with A and B beyond it: A's fourth cluster leads
-/// to B's cluster `into`.
-fn cross_linked_beyond_the_bitmap(into: u32) -> Tables {
-    let mut tables = Tables::all().pop().unwrap();
-    let (a, b) = (66_000, 66_100);
-    for (name, first) in [(b'A', a), (b'B', b)] {
-        for cluster in first..first + 19 {
-            tables.set(&[0, 1], cluster, cluster + 1);
+/// FAT16 and FAT32 volumes whose clusters do not fit in the bitmap, with A and B in the third and the fifth of the
+/// parts that do: A's fourth cluster leads to B's cluster `into`.
+fn cross_linked_beyond_the_bitmap(into: u32) -> [Tables; 2] {
+    [(36_000, 16, 34_000), (68_000, 32, 66_000)].map(|(sectors, bits, a)| {
+        let mut tables = Tables::new(sectors, bits);
+        let b = a + 100;
+        for (name, first) in [(b'A', a), (b'B', b)] {
+            for cluster in first..first + 19 {
+                tables.set(&[0, 1], cluster, cluster + 1);
+            }
+            tables.set(&[0, 1], first + 19, 0x0FFF_FFFF);
+            let old = tables.first(name);
+            for cluster in old..old + 20 {
+                tables.set(&[0, 1], cluster, 0);
+            }
+            tables.set_first(name, first);
         }
-        tables.set(&[0, 1], first + 19, 0x0FFF_FFFF);
-        let old = tables.first(name);
-        for cluster in old..old + 20 {
-            tables.set(&[0, 1], cluster, 0);
-        }
-        tables.set_first(name, first);
-    }
-    tables.set(&[0, 1], a + 3, b + into);
-    tables
+        tables.set(&[0, 1], a + 3, b + into);
+        tables
+    })
 }
 
 #[test]
 fn further_passes_find_cross_links_when_the_volume_is_closed() {
-    for written in [false, true] {
-        let tables = cross_linked_beyond_the_bitmap(5);
+    for (tables, written) in cross_linked_beyond_the_bitmap(5)
+        .iter()
+        .flat_map(|tables| [(tables, false), (tables, true)])
+    {
         let disks = hard(tables.medium.clone());
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let mut drives = Drives::new(&mut handle, &mut Little(Arena(&bump)), SIZE).unwrap();
@@ -231,7 +235,7 @@ fn further_passes_find_cross_links_when_the_volume_is_closed() {
             drives.set_time(DateTime { second, ..DateTime::EPOCH });
             while drives.work() {}
         }
-        assert_eq!(reason(&drives), Some(ReadOnly::CrossLinked));
+        assert_eq!(reason(&drives), Some(ReadOnly::CrossLinked), "FAT{}", tables.bits);
         assert!(messages(&mut drives).contains("cross-linked"));
         assert_eq!(remove(&mut drives, "/drive_c/a"), Err(FsError::ReadOnlyDisk));
     }
@@ -241,17 +245,48 @@ fn further_passes_find_cross_links_when_the_volume_is_closed() {
 fn a_chain_that_runs_into_another_is_not_freed_where_several_passes_find_it() {
     // Longer than A's size says; shorter.
     for (call, into) in [(0, 2), (1, 2), (0, 5), (1, 5)] {
-        let tables = cross_linked_beyond_the_bitmap(into);
+        for tables in cross_linked_beyond_the_bitmap(into) {
+            let disks = hard(tables.medium.clone());
+            let (bump, mut handle) = (Bump::new(), disks.clone());
+            let mut drives = Drives::new(&mut handle, &mut Little(Arena(&bump)), SIZE).unwrap();
+            let result = match call {
+                0 => remove(&mut drives, "/drive_c/a"),
+                _ => store(&mut drives, "/drive_c/a", STORE, b"new", 3),
+            };
+            assert_eq!(result, Err(FsError::ReadOnlyDisk), "FAT{}", tables.bits);
+            drives.flush().unwrap();
+            assert_eq!(reason(&drives), Some(ReadOnly::CrossLinked));
+            assert!(disks.medium(0).to_bytes() == tables.medium.to_bytes());
+        }
+    }
+}
+
+#[test]
+fn two_entries_that_name_one_chain_are_found_where_several_passes_look() {
+    for mut tables in cross_linked_beyond_the_bitmap(5) {
+        // A's first four clusters are lost, and the others, too: the table is sound.
+        let (a, b) = (tables.first(b'A'), tables.first(b'B'));
+        tables.set(&[0, 1], a + 3, 0x0FFF_FFFF);
+        tables.set_first(b'A', b);
         let disks = hard(tables.medium.clone());
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let mut drives = Drives::new(&mut handle, &mut Little(Arena(&bump)), SIZE).unwrap();
-        let result = match call {
-            0 => remove(&mut drives, "/drive_c/a"),
-            _ => store(&mut drives, "/drive_c/a", STORE, b"new", 3),
-        };
-        assert_eq!(result, Err(FsError::ReadOnlyDisk));
-        drives.flush().unwrap();
-        assert_eq!(reason(&drives), Some(ReadOnly::CrossLinked));
+        assert_eq!(remove(&mut drives, "/drive_c/a"), Err(FsError::ReadOnlyDisk));
+        let said = messages(&mut drives);
+        assert!(said.contains("of another file") && said.contains("cross-linked"), "{said}");
         assert!(disks.medium(0).to_bytes() == tables.medium.to_bytes());
+    }
+}
+
+#[test]
+fn a_sound_volume_is_changed_where_several_passes_look() {
+    for tables in [Tables::new(36_000, 16), Tables::new(68_000, 32)] {
+        let disks = hard(tables.medium.clone());
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let mut drives = Drives::new(&mut handle, &mut Little(Arena(&bump)), SIZE).unwrap();
+        remove(&mut drives, "/drive_c/a").unwrap();
+        assert_eq!(messages(&mut drives), "");
+        drives.flush().unwrap();
+        assert_eq!(fsck(&disks.medium(0)), [""; 0]);
     }
 }

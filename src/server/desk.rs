@@ -20,9 +20,11 @@ use crate::text::{Address, Printable};
 use crate::time::{DateTime, Millis};
 use crate::vfs::{FsError, Provider, ResolvedPath};
 
-/// Scroll-back of the log: a few hundred lines; a few screens where memory is short.
+/// Scroll-back of the log: a few hundred lines; a screen where memory is short.
 const SCROLL_BACK: usize = 16 * 1024;
-const LEAST_SCROLL_BACK: usize = 2 * 1024;
+const LEAST_SCROLL_BACK: usize = 1536;
+/// Memory of which the log has no share: a client with small buffers needs it more.
+const OTHERS: usize = 96 * 1024;
 /// What the start found.
 const FOUND: usize = 1024;
 /// Lines of the log file that wait for the disk.
@@ -69,7 +71,8 @@ impl<'a> Desk<'a> {
         machine: &mut impl Machine,
         memory: &mut impl Memory<'a>,
     ) -> Result<Desk<'a>, OutOfMemory> {
-        let scroll_back = (memory.free() / 32).clamp(LEAST_SCROLL_BACK, SCROLL_BACK);
+        let scroll_back =
+            (memory.free().saturating_sub(OTHERS) / 16).clamp(LEAST_SCROLL_BACK, SCROLL_BACK);
         let mut console = Console::new(memory.bytes("the screen's log", scroll_back)?);
         console.redraw(machine.screen());
         let found = (memory.bytes("what was found", FOUND)?, 0);

@@ -13,6 +13,7 @@ mod walk;
 use core::fmt;
 
 use heapless::Deque;
+use heapless::deque::DequeView;
 
 use crate::block::partition::TableProblem;
 use crate::block::{Cache, CacheSize, DiskError, DiskId, Disks, PutOff};
@@ -37,6 +38,9 @@ const fn files(clients: usize) -> usize {
 const fn directories(clients: usize) -> usize {
     clients + 6
 }
+
+/// Free memory from which on more directories that paths led through are remembered than the deepest path has.
+const PLENTY: usize = 64 * 1024;
 
 /// Chains that can wait to be freed.
 const CHAINS: usize = 16;
@@ -236,7 +240,7 @@ pub struct Drives<'a> {
     directories: &'a mut [Place<OpenDirectory>],
     underway: Option<Underway>,
     chains: Deque<(Number, Chain), CHAINS>,
-    known: &'a mut Deque<Known, 64>,
+    known: &'a mut DequeView<Known>,
     turns: &'a mut slices::Turns,
     /// The call that is being served got somewhere for good.
     progress: bool,
@@ -329,7 +333,11 @@ impl<'a> Drives<'a> {
     ) -> Result<Drives<'a>, OutOfMemory> {
         let cache = Cache::new(disks, memory)?;
         // Where they stay from the beginning: the rest passes over the stack.
-        let known = memory.place("the drives", Deque::new())?;
+        let known: &mut DequeView<Known> = if memory.free() < PLENTY {
+            memory.place("the drives", Deque::<_, 32>::new())?
+        } else {
+            memory.place("the drives", Deque::<_, 64>::new())?
+        };
         let turns = memory.place("the drives", slices::Turns::default())?;
         Ok(Drives {
             cache,

@@ -43,7 +43,8 @@ struct Turn {
 /// Calls that were told to come again, and what they found out until then.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    waiting: Vec<Turn, 16>,
+    /// One of each client's, the log file's, and one of who is gone.
+    waiting: Vec<Turn, 12>,
     /// The call that alone gets commands, and calls of others since its last.
     favourite: Option<(u32, u16)>,
     /// Of the call that is being served.

@@ -86,7 +86,7 @@ impl<'a> Desk<'a> {
     /// [`OutOfMemory`].
     pub fn open_log(
         &mut self,
-        path: ResolvedPath,
+        path: &'a ResolvedPath,
         memory: &mut impl Memory<'a>,
     ) -> Result<(), OutOfMemory> {
         self.log = Some(LogFile::new(path, memory.bytes("the log file", LOG_BUFFER)?));

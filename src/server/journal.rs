@@ -19,7 +19,7 @@ const RETRY_MS: u64 = 1_000;
 
 /// The log file's writer.
 pub struct LogFile<'a> {
-    path: ResolvedPath,
+    path: &'a ResolvedPath,
     buffer: &'a mut [u8],
     /// Bytes of `buffer` that hold lines.
     used: usize,
@@ -44,7 +44,7 @@ enum State {
 
 impl<'a> LogFile<'a> {
     /// A log in the file `path`. `buffer` holds the lines of some seconds: 1 to 4 KB.
-    pub fn new(path: ResolvedPath, buffer: &'a mut [u8]) -> LogFile<'a> {
+    pub fn new(path: &'a ResolvedPath, buffer: &'a mut [u8]) -> LogFile<'a> {
         let state = if buffer.is_empty() { State::Stopped } else { State::Idle };
         LogFile { path, buffer, used: 0, due: Millis::default(), lost: 0, state }
     }
@@ -107,7 +107,7 @@ impl<'a> LogFile<'a> {
 
     fn open(&mut self, now: Millis, files: &mut dyn Provider) -> Option<FsError> {
         let flags = OpenFlags { write: true, append: true, create: true, ..OpenFlags::default() };
-        match files.open(&self.path, flags) {
+        match files.open(self.path, flags) {
             Ok(file) => {
                 self.state = State::Writing { file, written: 0, end: self.used };
                 None

@@ -129,7 +129,7 @@ fn log_path() -> ResolvedPath {
 }
 
 fn log(size: usize) -> LogFile<'static> {
-    LogFile::new(log_path(), vec![0; size].leak())
+    LogFile::new(std::boxed::Box::leak(log_path().into()), vec![0; size].leak())
 }
 
 /// Polls every 10 ms, and returns what the log ended with.

@@ -173,8 +173,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
         let plan = plan(&start.settings, clients, seed, memory)?;
         let connections = memory.slots("sessions", clients, |_| None)?;
-        if let Some(path) = &start.log_file {
-            desk.open_log(path.clone(), memory)?;
+        if let Some(path) = start.log_file {
+            desk.open_log(path, memory)?;
         }
         // Last, because clients' buffers shrink to what is left.
         let stack = place_stack(nic, &plan, memory, now)?;

@@ -35,7 +35,7 @@ pub struct Start<'a> {
     /// The MOTD file's text; empty: there is none.
     pub motd: &'a [u8],
     /// Where the log file is.
-    pub log_file: Option<ResolvedPath>,
+    pub log_file: Option<&'a ResolvedPath>,
 }
 
 /// The start cannot go on; the reason was said.
@@ -59,7 +59,7 @@ pub fn read<'a>(
     let settings = read_settings(files, boot, memory, say)?;
     let users = read_users(files, boot, &settings, memory, say)?;
     let motd = read_motd(files, boot, &settings, memory, say);
-    let log_file = locate_log(files, boot, &settings, say);
+    let log_file = locate_log(files, boot, &settings, memory, say)?;
     Ok(Start { settings, users, motd, log_file })
 }
 
@@ -203,18 +203,19 @@ fn read_motd<'a>(
 }
 
 /// The log file's place. That its drive is not served is a warning: the log matters less than the server.
-fn locate_log(
+fn locate_log<'a>(
     files: &dyn Provider,
     boot: Drive,
     settings: &Settings,
+    memory: &mut impl Memory<'a>,
     say: Say<'_>,
-) -> Option<ResolvedPath> {
-    let file = settings.log_file.as_ref()?;
-    let path = located(file, "FTPSRV_LOG_FILE", boot, say).ok()?;
+) -> Result<Option<&'a ResolvedPath>, CannotStart> {
+    let Some(file) = &settings.log_file else { return Ok(None) };
+    let Ok(path) = located(file, "FTPSRV_LOG_FILE", boot, say) else { return Ok(None) };
     let place = files::place(&path)
         .ok()
         .filter(|place| place.drive().is_some_and(|drive| files.drives().contains(drive)));
-    if place.is_none() {
+    let Some(place) = place else {
         say(
             format_args!(
                 "Warning: {}: there is no such drive, so there is no log file. Correct \
@@ -223,8 +224,13 @@ fn locate_log(
             ),
             Severity::Warning,
         );
-    }
-    place
+        return Ok(None);
+    };
+    let place = memory.place("the log file", place).map_err(|error| {
+        say(format_args!("ERROR: {error}"), Severity::Error);
+        CannotStart
+    })?;
+    Ok(Some(place))
 }
 
 fn located(

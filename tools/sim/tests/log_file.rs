@@ -30,7 +30,8 @@ fn a_power_cut_costs_the_last_seconds_alone() {
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
         store(&mut drives, "/drive_c/ftp.log", STORE, b"before\r\n", 512).unwrap();
-        let mut log = LogFile::new(path("/drive_c/ftp.log"), bump.alloc_slice_fill_copy(1024, 0));
+        let place = path("/drive_c/ftp.log");
+        let mut log = LogFile::new(&place, bump.alloc_slice_fill_copy(1024, 0));
         for second in 0..60_u64 {
             log.add(Millis(second * 1000), format_args!("second {second:02}"));
             let ends = run(&mut log, &mut drives, second * 1000, second * 1000 + 1000);
@@ -62,7 +63,8 @@ fn a_full_disk_ends_the_log_once_and_the_disk_goes_on() {
     store(&mut drives, "/drive_c/small", STORE, b"x", 512).unwrap();
     let error = store(&mut drives, "/drive_c/big", STORE, &vec![0; 2_000_000], 8192);
     assert_eq!(error, Err(FsError::DiskFull));
-    let mut log = LogFile::new(path("/drive_c/ftp.log"), bump.alloc_slice_fill_copy(1024, 0));
+    let place = path("/drive_c/ftp.log");
+    let mut log = LogFile::new(&place, bump.alloc_slice_fill_copy(1024, 0));
     log.add(Millis(0), format_args!("a line"));
     assert_eq!(run(&mut log, &mut drives, 0, 10_000), [FsError::DiskFull]);
     log.add(Millis(10_000), format_args!("another"));
@@ -79,7 +81,8 @@ fn a_write_protected_disk_ends_the_log_once() {
     let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
     let (bump, mut handle) = (Bump::new(), disks.clone());
     let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
-    let mut log = LogFile::new(path("/drive_c/ftp.log"), bump.alloc_slice_fill_copy(1024, 0));
+    let place = path("/drive_c/ftp.log");
+    let mut log = LogFile::new(&place, bump.alloc_slice_fill_copy(1024, 0));
     log.add(Millis(0), format_args!("a line"));
     assert_eq!(run(&mut log, &mut drives, 0, 10_000), [FsError::ReadOnlyDisk]);
     log.add(Millis(10_000), format_args!("another"));
@@ -92,10 +95,10 @@ fn users_can_fetch_the_log_between_its_batches() {
         SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(mkfs(20_000, &["-F", "16"])))]);
     let (bump, mut handle) = (Bump::new(), disks.clone());
     let mut drives = Drives::new(&mut handle, &mut Arena(&bump), SIZE).unwrap();
-    let mut log = LogFile::new(path("/drive_c/ftp.log"), bump.alloc_slice_fill_copy(1024, 0));
+    let place = path("/drive_c/ftp.log");
+    let mut log = LogFile::new(&place, bump.alloc_slice_fill_copy(1024, 0));
     log.add(Millis(0), format_args!("one"));
     assert_eq!(run(&mut log, &mut drives, 0, 3000), []);
-    let place = path("/drive_c/ftp.log");
     let file = finish(|| drives.open(&place, sim::rig::READ)).unwrap();
     // A slow client has the file open: lines wait, and nothing ends.
     log.add(Millis(3000), format_args!("two"));

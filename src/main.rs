@@ -32,7 +32,7 @@ use metal::ports::IoPorts;
 use metal::{interrupt, low};
 
 /// Memory for sectors and directories: a sixteenth of what there is, within these bounds.
-const LEAST_CACHE: usize = 12 * 1024;
+const LEAST_CACHE: usize = 7 * 1024;
 const MOST_CACHE: usize = 64 * 1024;
 
 /// Runs the server on the PC, from the moment that protected mode, stack and interrupts stand.
@@ -67,31 +67,18 @@ fn serve(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> ! {
     let Ok(parts) = prepare(pc, desk, arena) else { stop(pc, desk) };
     #[cfg(feature = "limits")]
     metal::limits::run(pc, desk, parts.2, &parts.0.settings, arena);
-    kernel_run(pc, desk, parts, arena)
+    run(pc, desk, parts, arena)
 }
 
-/// Gives back what only the start needed, starts the server and runs it to its end, then waits for a key and
-/// restarts the PC. What this cannot come to is the start's alone (tools/xtask/src/start_code.rs).
-#[unsafe(no_mangle)]
+/// Builds the server and hands it to the service. A frame of its own: it is large, and runs where it is built.
 #[inline(never)]
-fn kernel_run(
-    pc: &mut Pc,
-    desk: &mut Desk<'static>,
-    (start, files, card): Parts,
-    arena: &mut Arena,
-) -> ! {
-    // SAFETY: this never returns to the code before it, which xtask sees to that nothing here calls.
-    unsafe { arena.take_back_start() };
-    let failure = {
-        // Run where it was built: it is large.
-        let mut server = build(pc, desk, (start, files, card), arena);
-        while let Ok(server) = &mut server
-            && server.step() == Turn::Running
-        {}
-        server.as_ref().err().copied()
+fn run(pc: &mut Pc, desk: &mut Desk<'static>, parts: Parts, arena: &mut Arena) -> ! {
+    let failure = match &mut build(pc, desk, parts, arena) {
+        // SAFETY: what is handed over lies on this stack as long as the server runs.
+        Ok(server) => unsafe { enter_service(&Handover { server, arena }) },
+        Err(error) => *error,
     };
-    let Some(error) = failure else { restart_at_key(pc) };
-    desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
+    desk.say(pc, format_args!("ERROR: {failure}"), Severity::Error);
     stop(pc, desk)
 }
 
@@ -104,6 +91,38 @@ fn build<'m>(
 ) -> Result<Server<'static, 'm, Pc>, OutOfMemory> {
     files.furnish(arena, usize::from(start.settings.clients))?;
     Server::new(pc, desk, card, files, start, arena)
+}
+
+/// What the start leaves to the service.
+struct Handover<'h, 'm> {
+    server: &'h mut Server<'static, 'm, Pc>,
+    arena: &'h mut Arena,
+}
+
+// unpack.s. What the address is of is Rust's alone.
+#[allow(improper_ctypes)]
+unsafe extern "C" {
+    /// Unpacks the code of the service over that of the start, and runs [`kernel_run`].
+    fn enter_service(handover: *const Handover<'_, '_>) -> !;
+}
+
+/// Runs the server to its end, then waits for a key and restarts the PC. What this cannot come to is the start's
+/// alone, and its code no longer there (tools/xtask/src/overlay.rs).
+#[unsafe(no_mangle)]
+#[allow(improper_ctypes_definitions)]
+extern "C" fn kernel_run(handover: *const Handover<'_, '_>) -> ! {
+    // SAFETY: what it was given by the start, which does not use it any more.
+    let Handover { server, arena } = unsafe { handover.read() };
+    // SAFETY: this is the service.
+    unsafe { arena.take_unpacker() };
+    let furnished = server.furnish(arena);
+    while furnished.is_ok() && server.step() == Turn::Running {}
+    let (pc, desk) = server.surroundings();
+    if let Err(error) = furnished {
+        desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
+        stop(pc, desk)
+    }
+    restart_at_key(pc)
 }
 
 /// What a server is built on.

@@ -133,14 +133,16 @@ impl CacheSize {
     pub const TO_READ: CacheSize =
         CacheSize { tables: (1, 1), directories: (1, 2), data: 1, scratch: 2 };
 
-    /// Divides about `bytes` (12 KB is the least that is used).
+    /// Divides about `bytes`; of less than 8 KB it makes 7, of less than 20 it makes 11.
     pub const fn of(bytes: usize) -> CacheSize {
         if bytes >= 28 * 1024 {
             CacheSize { tables: (4, 4), directories: (3, 8), data: 8, scratch: 8 }
         } else if bytes >= 20 * 1024 {
             CacheSize { tables: (4, 4), directories: (3, 4), data: 6, scratch: 6 }
-        } else {
+        } else if bytes >= 8 * 1024 {
             CacheSize { tables: (4, 2), directories: (3, 2), data: 4, scratch: 4 }
+        } else {
+            CacheSize { tables: (4, 1), directories: (2, 2), data: 3, scratch: 2 }
         }
     }
 

@@ -143,13 +143,14 @@ protected_mode_entry:
         cld
         xorl    %eax, %eax
         movl    $_bss_start, %edi
-        movl    $stack_guard, %ecx
+        movl    $_bss_end, %ecx
         subl    %edi, %ecx
         shrl    $2, %ecx
         rep stosl
         # The guard, which nobody overwrites unless the stack has run over: the Rust side checks it. The
         # stack too, so that its deepest use can be seen in memory (cargo xtask test).
         movl    $0x57AC57AC, %eax
+        movl    $stack_guard, %edi
         movl    $stack_top, %ecx
         subl    %edi, %ecx
         shrl    $2, %ecx

@@ -49,6 +49,9 @@ pub fn run(
         Ok(stack) => stack,
         Err(error) => fault::stop(&error),
     };
+    if let Err(error) = stack.furnish(arena) {
+        fault::stop(&error)
+    }
     let (mut ready, mut last_work) = (false, pc.now());
     loop {
         let now = pc.now();

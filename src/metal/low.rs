@@ -45,6 +45,9 @@ pub const REGISTERS: usize = 0x700;
 pub const BOUNCE: usize = 0x1000;
 pub const BOUNCE_LEAST: usize = 0x1000;
 pub const BOUNCE_MOST: usize = 0x4000;
+/// To here from [`BOUNCE`] on the unpacker keeps its probabilities (unpack.s), twice: before the start, and
+/// between it and the service.
+pub const UNPACK_END: usize = 0x3000;
 /// From here to the start of the real mode code's stack (targets/kernel.ld) memory is nobody's.
 pub const SPARE_END: usize = 0x7000;
 /// The buffer's length, double word: the arena's choice.

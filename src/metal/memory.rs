@@ -10,19 +10,18 @@ use ftpsrv::memory::{Memory, OutOfMemory, Shortage};
 use super::dma::SharedMemory;
 use super::low;
 
-/// Bytes that an emulator, or a CPU with paging, looks at together.
+/// Bytes that an emulator looks at together: it writes slowly to those that have code.
 const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
 const RANGES: usize = 10;
-/// The instruction INT 3.
-const BREAKPOINT: u8 = 0xCC;
 
+// Of the linker script.
 unsafe extern "C" {
     static _end: u8;
     static _loader_begin: u8;
+    static _unpack_begin: u8;
     static _loader_end: u8;
-    static _start_begin: u8;
-    static _start_end: u8;
+    static unpack_end: u8;
 }
 
 /// Free memory from `next` to `end`, addresses.
@@ -36,23 +35,25 @@ struct Range {
 pub struct Arena {
     ranges: [Range; RANGES],
     count: usize,
-    /// What is taken now will hardly be written: it may lie where the loader was. Of that page the BIOS thunk
-    /// stays, so that an emulator writes there slowly.
+    /// Bytes that [`Arena::take_unpacker`] adds.
+    kept: usize,
+    /// What is taken now will hardly be written: it may lie beside code, even if there is room elsewhere.
     pub is_cold: bool,
 }
 
 impl Arena {
-    /// The machine's memory. Called once: a second arena would give out the same memory again.
+    /// The machine's memory, but for what the service's unpacking needs. Called once: a second arena would give
+    /// out the same memory again.
     ///
     /// # Safety
-    /// Nobody else uses memory from `_end` to the top of conventional memory, above 1 MB, where the loader was,
-    /// or from the bounce buffer's end to [`low::SPARE_END`].
+    /// Nobody else uses memory from `unpack_end` to the top of conventional memory, above 1 MB, where the loader
+    /// was, or from the bounce buffer's end to [`low::SPARE_END`].
     pub unsafe fn new() -> Arena {
         let ranges = [Range { next: 0, end: 0 }; RANGES];
-        let mut arena = Arena { ranges, count: 0, is_cold: false };
-        arena.add(&raw const _loader_begin as u64, &raw const _loader_end as u64);
+        let mut arena = Arena { ranges, count: 0, kept: 0, is_cold: false };
+        arena.add(&raw const _loader_begin as u64, &raw const _unpack_begin as u64);
         let conventional = usize::from(low::read::<u16>(low::CONVENTIONAL_KB)) * 1024;
-        arena.add(&raw const _end as u64, conventional as u64);
+        arena.add(&raw const unpack_end as u64, conventional as u64);
         arena.add_map();
         if arena.count < 3 {
             arena.add_sizes();
@@ -61,23 +62,31 @@ impl Arena {
         // 64 KB line. (The map has put its ranges behind the conventional one.)
         let is_all = arena.count < 3;
         low::set_bounce_len(if is_all { low::BOUNCE_LEAST } else { low::BOUNCE_MOST });
-        arena.add((low::BOUNCE + low::bounce_len()) as u64, low::SPARE_END as u64);
+        let spare = (low::BOUNCE + low::bounce_len()).max(low::UNPACK_END);
+        arena.add(spare as u64, low::SPARE_END as u64);
+        arena.kept = arena.unpacker().iter().map(|(start, end)| end.saturating_sub(*start)).sum();
         arena
     }
 
-    /// Takes over the memory of the code that only the start needs: whole pages, overwritten. An emulator keeps
-    /// what it has translated of a page as long as any of it may run, and is many times slower at each write
-    /// to such a page. Whatever ran any of it all the same would stop at a breakpoint.
+    /// What the service's unpacking needs: code, what is packed, probabilities; addresses of begin and end each.
+    fn unpacker(&self) -> [(usize, usize); 3] {
+        let address = |symbol: *const u8| symbol as usize;
+        [
+            (address(&raw const _unpack_begin), address(&raw const _loader_end)),
+            (address(&raw const _end), address(&raw const unpack_end)),
+            (low::BOUNCE + low::bounce_len(), low::UNPACK_END),
+        ]
+    }
+
+    /// Takes over what the service's unpacking needed.
     ///
     /// # Safety
-    /// None of it runs any more. Called once.
-    pub unsafe fn take_back_start(&mut self) {
-        let start = (&raw const _start_begin as usize).next_multiple_of(PAGE);
-        let end = &raw const _start_end as usize & !(PAGE - 1);
-        let pages = core::ptr::with_exposed_provenance_mut::<u8>(start);
-        // SAFETY: it is the caller's promise that nobody uses this memory any more.
-        unsafe { pages.write_bytes(BREAKPOINT, end.saturating_sub(start)) };
-        self.add(start as u64, end as u64);
+    /// The service is unpacked. Called once.
+    pub unsafe fn take_unpacker(&mut self) {
+        self.kept = 0;
+        for (start, end) in self.unpacker() {
+            self.add(start as u64, end as u64);
+        }
     }
 
     /// Extended memory, from the map of INT 15h function E820h.
@@ -106,6 +115,13 @@ impl Arena {
     #[inline(never)]
     fn add(&mut self, start: u64, end: u64) {
         let end = end.min(0xFFFF_F000);
+        let mut known = self.ranges.iter_mut().take(self.count);
+        if start < end
+            && let Some(behind) = known.find(|range| range.next as u64 == end)
+        {
+            behind.next = start as usize;
+            return;
+        }
         if let Some(range) = self.ranges.get_mut(self.count)
             && end > start
         {
@@ -133,17 +149,19 @@ impl Arena {
         align: usize,
     ) -> Result<usize, OutOfMemory> {
         let align = align.max(4);
-        // The smallest that serves, so that large ones stay for what is large.
         let (mut best, mut least, mut available) = (None, usize::MAX, 0);
         let loader = &raw const _loader_begin as usize..&raw const _loader_end as usize;
+        let code_end = &raw const _end as usize;
         for range in &mut self.ranges {
-            if !self.is_cold && loader.contains(&range.next) {
-                continue;
-            }
             let room = range.end.saturating_sub(range.next.next_multiple_of(align));
             available = available.max(room);
-            if wanted <= room && room < least {
-                (best, least) = (Some(range), room);
+            // The smallest that serves, so that large ones stay for what is large; those with code in their
+            // first page last.
+            let has_code = loader.contains(&range.next) || range.next / PAGE == code_end / PAGE;
+            let is_slow = has_code && !self.is_cold;
+            let cost = if is_slow { usize::MAX - 1 } else { room };
+            if wanted <= room && cost < least {
+                (best, least) = (Some(range), cost);
             }
         }
         let Some(range) = best else {
@@ -203,7 +221,7 @@ impl Memory<'static> for Arena {
 
     fn free(&self) -> usize {
         let (low, high) = self.sizes();
-        low + high
+        low + high + self.kept
     }
 }
 

@@ -41,6 +41,8 @@ kernel_balance:
         .long   0                       # makes the sum of the file's double words 0
 kernel_memory_end:
         .long   kernel_load_end
+kernel_first:
+        .long   0                       # bytes of the first archive (unpack.s), multiple of 4: by cargo xtask
 
         .section .stage2, "ax"
         .code16

@@ -1,14 +1,20 @@
-# The unpacker: the kernel's file holds all that follows the 16-bit code packed by LZMA, with the code sorted
-# before (tools/xtask/src/pack.rs and sort.rs are the other side).
+# The unpacker: the kernel's file holds all that follows the 16-bit code in two archives, packed by LZMA, with
+# the code sorted before (tools/xtask/src/pack.rs and sort.rs are the other side).
 #
-# LZMA with lc 2, lp 0, pb 0, without header and end mark; the algorithm and the order of bits are those
-# of the LZMA specification (I. Pavlov, 2015). The probabilities have an order of their own, without
-# the places of a position state; they lie where the BIOS's disk calls have their buffer later.
+# The first has the kernel's data, the code that the start and the service both need, and the start's. It is
+# unpacked at once. The second has the service's own code, which takes the start's place when that is done
+# (enter_service): the start needs no memory of its own, and the service's none before it runs.
 #
-# What is packed is moved up first, so that it ends UNPACK_MARGIN bytes above the end of what becomes of
-# it, and is unpacked over itself. The margin is for the last bytes, which may have become longer; that it
-# suffices is checked. Likewise the code, out of its streams, comes to its place, which begins UNPACK_GAP
-# bytes below theirs. A 386 at 25 MHz takes some four seconds.
+# LZMA with lp 0, pb 0, without header and end mark; the algorithm and the order of bits are those of the LZMA
+# specification (I. Pavlov, 2015). A literal's tree is chosen by what is known of the next byte of an
+# instruction instead of by the bits of the byte before, and those after a match have trees of the match's in
+# common. The probabilities have an order of their own, without the places of a position state; they lie where
+# the BIOS's disk calls have their buffer, and behind it.
+#
+# What is packed lies at the end of the memory that becomes of it: it ends UNPACK_MARGIN bytes above, and is
+# unpacked over itself. The margin is for the last bytes, which may have become longer; that it suffices is
+# checked. Likewise the code, out of its streams, which end UNPACK_GAP bytes above it. A 386 at 25 MHz takes
+# some four seconds for both.
 
         # Words from the first probability. 12 states each, then the two kinds of lengths, and so on.
         .set    IS_MATCH, 0
@@ -22,8 +28,18 @@
         .set    SLOT, REPEAT_LENGTH+274 # trees of 64, for lengths 2, 3, 4 and more
         .set    DISTANCE, SLOT+256
         .set    ALIGNMENT, DISTANCE+116
-        .set    LITERAL, ALIGNMENT+16   # 4 times 768, by the high bits of the byte before
-        .set    PROBABILITIES, LITERAL+4*768
+        .set    MATCHED, ALIGNMENT+16   # after a match, while the bits are its: twice 256, by its next bit
+        .set    LITERAL, MATCHED+512    # 256 by context: what the next byte is
+        .set    PROBABILITIES, LITERAL+9*256
+        .set    CONTEXT_OPCODE, 0
+        .set    CONTEXT_SECOND, 1       # of an opcode; from 2 on operands
+        .set    CONTEXT_OTHER, 8        # not of the stream of opcodes
+
+        # What an archive comes out to: data, at its place; then a table, which the code's streams follow.
+        .set    STREAMS, 56
+        .set    TABLE_CLASSES, 512      # behind the contexts that follow an opcode
+        .set    TABLE_LENGTHS, 1024
+        .set    TABLE, TABLE_LENGTHS+STREAMS*4
 
         .set    VAR_SOURCE, low_info+80
         .set    VAR_STATE, low_info+84
@@ -32,6 +48,15 @@
         .set    VAR_MATCH, low_info+108
         .set    VAR_BITS, low_info+112
         .set    VAR_PLACE, low_info+116
+        .set    VAR_CONTEXT, low_info+120
+        .set    VAR_DATA_END, low_info+124
+        .set    VAR_STREAMS, low_info+128
+        .set    VAR_OPCODES_END, low_info+132
+        .set    VAR_END, low_info+136
+        # A piece of code ends there; where the next one begins and ends, 0: there is none.
+        .set    VAR_PIECE_END, low_info+140
+        .set    VAR_NEXT, low_info+144
+        .set    VAR_NEXT_END, low_info+148
         .set    KERNEL_END_MARK, 0x454E4F44
         .set    BDA_VIDEO_MODE, 0x449
 
@@ -43,24 +68,60 @@ unpack:
         movw    %ax, %es
         movw    %ax, %ss
         movl    $low_stack_top, %esp
-        # Up with it, from its end on, because it moves over itself.
+        # Up with both archives, from their end on, because they move over themselves.
         movl    kernel_length, %ecx
         leal    0x8000-4(%ecx), %esi
-        subl    $_packed_start-0x8000, %ecx
+        subl    $_loader_end-0x8000, %ecx
         shrl    $2, %ecx
         movl    $unpack_end-4, %edi
         std
         rep movsl
         cld
-        leal    4(%edi), %eax
-        movl    1(%eax), %esi           # the first byte is 0
-        addl    $5, %eax
-        movl    %eax, VAR_SOURCE
-        movl    %esi, %eax
+        leal    4(%edi), %esi
+        movl    $_constants, %edi
+        movl    $_data_end, VAR_DATA_END
+        movl    $start_streams, VAR_STREAMS
+        movl    $start_streams_end, VAR_END
+        call    unpack_archive
+        cmpl    $KERNEL_END_MARK, _data_end-4
+        jne     unpack_failed
+        movl    $_text_start, %edi
+        movl    $_text_end, VAR_PIECE_END
+        movl    $_overlay, VAR_NEXT
+        movl    $_start_end, VAR_NEXT_END
+        call    unpack_code
+        jmp     protected_mode_entry
+
+# enter_service(argument): unpacks the service's code over the start's, and goes on with kernel_run(argument),
+# on the same stack.
+        .global enter_service
+enter_service:
+        movl    $unpack_end, %esi
+        subl    kernel_length, %esi
+        addl    $_loader_end-0x8000, %esi
+        addl    kernel_first, %esi
+        movl    $service_streams-TABLE, %edi
+        movl    %edi, VAR_DATA_END      # no data
+        movl    $service_streams, VAR_STREAMS
+        movl    $service_streams_end, VAR_END
+        call    unpack_archive
+        movl    $_overlay, %edi
+        movl    $_service_end, VAR_PIECE_END
+        movl    $0, VAR_NEXT_END
+        call    unpack_code
+        jmp     kernel_run
+
+# The archive at ESI: to EDI what comes before VAR_DATA_END, all else up to VAR_END to the table and the streams
+# behind it, which begin at VAR_STREAMS.
+unpack_archive:
+        movl    1(%esi), %eax           # the first byte is 0
+        addl    $5, %esi
+        movl    %esi, VAR_SOURCE
         xchgb   %al, %ah
         roll    $16, %eax
         xchgb   %al, %ah
         movl    %eax, %esi
+        movl    %edi, %edx
         movl    $low_bounce, %edi
         movl    $PROBABILITIES/2, %ecx
         movl    $0x04000400, %eax       # one half each
@@ -70,14 +131,14 @@ unpack:
         movl    $VAR_DISTANCES, %edi
         movb    $4, %cl
         rep stosl
-        movl    $unpack_streams, %edi
-        movb    %cl, -1(%edi)           # before the first byte: 0
+        movl    $CONTEXT_OTHER, VAR_CONTEXT
         leal    -1(%ecx), %ebp
+        movl    %edx, %edi
 
 # EBP = range, ESI = code, EDI = where the next byte goes, all through.
 unpack_next:
-        cmpl    $unpack_data_end, %edi
-        jae     unpack_code
+        cmpl    VAR_END, %edi
+        jae     unpack_return
         cmpl    %edi, VAR_SOURCE
         jb      unpack_failed
         movl    $low_bounce, %ebx
@@ -85,27 +146,19 @@ unpack_next:
         call    unpack_bit
         jc      unpack_match
         # A literal.
-        movzbl  -1(%edi), %eax
-        shrl    $6, %eax
-        imull   $768*2, %eax, %eax
-        leal    low_bounce+LITERAL*2(%eax), %ebx
         movl    $1, %edx
         cmpl    $7, VAR_STATE
         jb      3f
         # After a match: by the bits of the byte that would have gone on with it, up to a difference.
-        movl    %edi, %eax
-        subl    VAR_DISTANCES, %eax
-        movzbl  (%eax), %eax
+        call    unpack_before
         movl    %eax, VAR_MATCH
 1:      shll    VAR_MATCH
         movl    VAR_MATCH, %eax
         andl    $0x100, %eax
-        pushl   %edx
+        leal    low_bounce+MATCHED*2(,%eax,2), %ebx
         pushl   %eax
-        leal    0x100(%eax,%edx), %edx
         call    unpack_bit
         popl    %eax
-        popl    %edx
         adcl    %edx, %edx
         movb    %dl, %cl
         andb    $1, %cl
@@ -115,10 +168,13 @@ unpack_next:
         jb      1b
 2:      cmpl    $0x100, %edx
         jae     4f
-3:      pushl   $0x100
+3:      movl    VAR_CONTEXT, %ebx
+        shll    $9, %ebx
+        addl    $low_bounce+LITERAL*2, %ebx
+        pushl   $0x100
         call    unpack_tree
-4:      movb    %dl, (%edi)
-        incl    %edi
+4:      movb    %dl, %al
+        call    unpack_put
         movl    VAR_STATE, %eax
         subl    $3, %eax
         jae     5f
@@ -210,12 +266,10 @@ unpack_distance:
         incl    %edx
         movl    %edx, VAR_DISTANCES
 unpack_copy:
-        movl    VAR_LENGTH, %ecx
-        pushl   %esi
-        movl    %edi, %esi
-        subl    VAR_DISTANCES, %esi
-        rep movsb
-        popl    %esi
+1:      call    unpack_before
+        call    unpack_put
+        decl    VAR_LENGTH
+        jnz     1b
         jmp     unpack_next
 
 unpack_repeat:
@@ -342,29 +396,96 @@ unpack_byte:
         orl     %eax, %esi
         ret
 
+# The byte at the last distance before EDI, to EAX. The table follows the data, wherever it lies.
+unpack_before:
+        movl    %edi, %eax
+        subl    VAR_DISTANCES, %eax
+        movl    VAR_STREAMS, %ecx
+        subl    $TABLE, %ecx
+        cmpl    %ecx, %edi
+        jb      1f
+        subl    %eax, %ecx
+        jbe     1f
+        movl    VAR_DATA_END, %eax
+        subl    %ecx, %eax
+1:      movzbl  (%eax), %eax
+unpack_return:
+        ret
+
+# AL goes to EDI. Keeps what the byte behind it will be. Changes EAX and ECX.
+unpack_put:
+        stosb
+        cmpl    VAR_DATA_END, %edi
+        jne     1f
+        movl    VAR_STREAMS, %edi
+        subl    $TABLE, %edi
+1:      movl    VAR_CONTEXT, %ecx
+        cmpl    VAR_STREAMS, %edi
+        je      2f
+        cmpb    $CONTEXT_OTHER, %cl
+        je      5f
+        cmpl    VAR_OPCODES_END, %edi
+        jae     4f
+        cmpb    $CONTEXT_SECOND, %cl
+        movl    VAR_STREAMS, %ecx
+        movzbl  %al, %eax
+        ja      3f
+        jb      6f
+        incb    %ah
+6:      movzbl  -TABLE(%ecx,%eax), %ecx
+        movl    %ecx, VAR_CONTEXT
+        ret
+        # The first stream is that of the opcodes.
+2:      movl    %edi, %ecx
+        addl    TABLE_LENGTHS-TABLE(%edi), %ecx
+        movl    %ecx, VAR_OPCODES_END
+3:      xorl    %ecx, %ecx
+        movl    %ecx, VAR_CONTEXT
+        ret
+4:      movl    $CONTEXT_OTHER, VAR_CONTEXT
+5:      ret
+
 # The code, out of its streams. ESI = opcodes and operands, EDI = where the next byte goes, EBX = addresses
-# of what is left of the streams, behind the classes of opcodes, DL = class, DH = 1: numbers of 16 bits
-# instead of 32.
-        .set    INDEXES, 4
-        .set    SMALL, 8
-        .set    ON_STACK, 12
-        .set    SHORTS, 16
-        .set    HALVES, 20
-        .set    NEARS, 24
-        .set    ADDRESSES, 28
-        .set    LONGS, 32
-        .set    JUMPS, 36
-        .set    CALLS, 40
-        .set    ENDS, 44                # and of their ends
+# of what is left of the streams, behind the classes of opcodes, EBP = opcode, DL = class, DH = 1: numbers of
+# 16 bits instead of 32, CH = operand. Names of streams are their places among the addresses.
+        .set    INDEXES, 1*4            # by the operand's highest bits
+        .set    SMALL, 4*4
+        .set    ON_STACK, 5*4
+        .set    HALVES, 6*4
+        .set    NEARS, 7*4
+        .set    JUMPS, 8*4
+        .set    CALLS, 9*4
+        .set    FAR, 10*4
+        .set    FAR_ON_STACK, 11*4
+        .set    ABSOLUTE, 12*4
+        .set    SHORTS, 16              # by the opcode's highest bits
+        .set    SHORTS_83, 32           # of the opcode 83h, by the operand's middle bits
+        .set    LONGS, 40               # by the opcode's highest bits
+        .set    LAST, (STREAMS-1)*4
+        .set    ENDS, STREAMS*4         # and the ends of all
+        .set    SORTED, low_bounce+512
 unpack_code:
-        cmpl    $KERNEL_END_MARK, unpack_data_end-4
+        pushl   %edi
+        movl    VAR_STREAMS, %edx
+        leal    TABLE_CLASSES-TABLE(%edx), %esi
+        movl    $low_bounce, %edi
+        movl    $512/4, %ecx
+        rep movsl
+        movl    $SORTED, %ebx
+        movb    $STREAMS, %cl
+1:      movl    %edx, (%edi)
+        lodsl
+        addl    %eax, %edx
+        movl    %edx, ENDS(%edi)
+        addl    $4, %edi
+        loop    1b
+        cmpl    VAR_END, %edx
         jne     unpack_failed
-        movl    $unpack_table+512, %ebx
+        popl    %edi
         movl    (%ebx), %esi
-        movl    $_packed_start, %edi
 unpack_instruction:
-        cmpl    $_text_end, %edi
-        jae     unpack_done
+        cmpl    VAR_PIECE_END, %edi
+        jae     unpack_piece
         leal    32(%edi), %eax
         cmpl    %esi, %eax
         jb      1f
@@ -380,11 +501,13 @@ unpack_instruction:
         call    unpack_opcode
         incb    %ah                     # the second half of the classes
 2:      movb    -512(%ebx,%eax), %dl
+        movl    %eax, %ebp
         testb   $0x01, %dl
         jz      7f
         # An operand.
         movb    (%esi), %cl
         movsb
+        movb    %cl, %ch
         andb    $0xFE, %al
         cmpl    $0xF6, %eax
         jne     3f
@@ -398,36 +521,55 @@ unpack_instruction:
         je      7f
         cmpb    $4, %al
         jne     4f
-        movb    $INDEXES, %al
+        movb    %cl, %al
+        shlb    $2, %al
+        addb    $INDEXES, %al
         call    unpack_part
 4:      decb    %cl
         jz      5f
         jns     6f
         andb    $7, %al
         cmpb    $5, %al
-        jne     7f
-        jmp     6f
+        movb    $ABSOLUTE, %al
+        je      9f
+        jmp     7f
 5:      cmpb    $0x24, %al              # [ESP]
         movb    $ON_STACK, %al
         je      8f
         movb    $SMALL, %al
 8:      call    unpack_part
         jmp     7f
-6:      orb     $0x02, %dl
+6:      cmpb    $0x24, %al
+        movb    $FAR_ON_STACK, %al
+        je      9f
+        movb    $FAR, %al
+9:      call    unpack_long
         # Its numbers, which are these, in this order.
 7:      testb   $0x02, %dl
         jz      1f
-        movb    $ADDRESSES, %al
+        movb    $ABSOLUTE, %al
         call    unpack_long
 1:      testb   $0x04, %dl
         jz      1f
-        movb    $SHORTS, %al
+        movl    %ebp, %eax
+        shrb    $4, %al
+        addb    $SHORTS, %al
+        cmpl    $0x83, %ebp
+        jne     2f
+        movb    %ch, %al
+        shrb    $3, %al
+        andb    $7, %al
+        addb    $SHORTS_83, %al
+2:      shlb    $2, %al
         call    unpack_part
 1:      testb   $0x10, %dl
         jz      2f
         testb   %dh, %dh
         jnz     3f
-        movb    $LONGS, %al
+        movl    %ebp, %eax
+        shrb    $4, %al
+        addb    $LONGS, %al
+        shlb    $2, %al
         call    unpack_long
 2:      testb   $0x08, %dl
         jz      1f
@@ -447,7 +589,7 @@ unpack_instruction:
 1:      call    unpack_long
         # From an offset from the code's start to one from the instruction's end.
         subl    %edi, -4(%edi)
-        addl    $_packed_start, -4(%edi)
+        addl    $_text_start, -4(%edi)
         jmp     unpack_instruction
 
 # The next byte of an opcode, to EAX too.
@@ -477,12 +619,13 @@ unpack_long:
         stosl
         ret
 
-# Moves what is left of the streams up, against each other and their table.
+# Moves what is left of the streams up, against each other and their end.
 unpack_room:
         movl    %esi, (%ebx)
         pushl   %edi
-        movl    $unpack_table-1, %edi
-        movl    $CALLS, %edx
+        movl    VAR_END, %edi
+        decl    %edi
+        movl    $LAST, %edx
         std
 1:      leal    1(%edi), %ecx
         xchgl   %ecx, ENDS(%ebx,%edx)
@@ -498,15 +641,23 @@ unpack_room:
         popl    %edi
         ret
 
-unpack_done:
-        cmpl    $unpack_table, CALLS(%ebx) # the last stream is used up
+# A piece of the code has come to its end.
+unpack_piece:
+        xorl    %eax, %eax
+        xchgl   %eax, VAR_NEXT_END
+        movl    %eax, VAR_PIECE_END
+        movl    VAR_NEXT, %edi
+        testl   %eax, %eax
+        jnz     unpack_instruction
+        # All streams are used up.
+        movl    %esi, (%ebx)
+        movl    $LAST, %edx
+1:      movl    (%ebx,%edx), %eax
+        cmpl    ENDS(%ebx,%edx), %eax
         jne     unpack_failed
-        movl    $unpack_data, %esi
-        movl    $_rodata_start, %edi
-        movl    $_flat_end, %ecx
-        subl    %edi, %ecx
-        rep movsb
-        jmp     protected_mode_entry
+        subl    $4, %edx
+        jns     1b
+        ret
 
 # What was packed does not come out: the memory is bad, as the file's sum was right.
 unpack_failed:

@@ -90,10 +90,13 @@ pub(super) struct DataPool<'a> {
     /// Connections on which data comes in, how many and a bit for each.
     uploads: usize,
     uploading: u16,
+    /// Sizes of the buffers for receiving and sending, bytes.
+    buffers: (usize, usize),
 }
 
 impl<'a> DataPool<'a> {
-    /// `count` sockets with buffers of `wanted` bytes to receive and to send, or of what memory there is.
+    /// `count` sockets that will have buffers of `wanted` bytes to receive and to send, or of what memory there is:
+    /// [`DataPool::furnish`] gives them these, before anything else is done with them.
     pub(super) fn new<M: Memory<'a>>(
         control: u16,
         count: usize,
@@ -117,19 +120,9 @@ impl<'a> DataPool<'a> {
             end: 0,
         })?;
         let room = |kept| memory.free().saturating_sub(kept) / count.max(1);
-        let (mut receive, mut send) = fitting(wanted, room(KEPT + wanted.1));
-        if send < SEVERAL {
-            (receive, send) = fitting((wanted.0, send), room(KEPT));
-        }
-        for slot in slots.iter_mut() {
-            let receive = SocketBuffer::new(memory.bytes("data receive buffers", receive)?);
-            let send = SocketBuffer::new(memory.bytes("data send buffers", send)?);
-            let mut socket = Socket::new(receive, send);
-            // What is sent comes in pieces of half the buffer, of which the last part must not wait.
-            socket.set_nagle_enabled(false);
-            // An upload's speed is its window over this delay.
-            socket.set_ack_delay(None);
-            slot.handle = slot.set.add(socket);
+        let mut buffers = fitting(wanted, room(KEPT + wanted.1));
+        if buffers.1 < SEVERAL {
+            buffers = fitting((wanted.0, buffers.1), room(KEPT));
         }
         let ephemeral = EPHEMERAL + (seed >> 40) as u16 % (u16::MAX - EPHEMERAL);
         Ok(DataPool {
@@ -143,7 +136,27 @@ impl<'a> DataPool<'a> {
             news: 0,
             uploads: 0,
             uploading: 0,
+            buffers,
         })
+    }
+
+    /// Takes the memory for the buffers, and makes the sockets.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub(super) fn furnish<M: Memory<'a>>(&mut self, memory: &mut M) -> Result<(), OutOfMemory> {
+        let (receive, send) = self.buffers;
+        for slot in self.slots.iter_mut() {
+            let receive = SocketBuffer::new(memory.bytes("data receive buffers", receive)?);
+            let send = SocketBuffer::new(memory.bytes("data send buffers", send)?);
+            let mut socket = Socket::new(receive, send);
+            // What is sent comes in pieces of half the buffer, of which the last part must not wait.
+            socket.set_nagle_enabled(false);
+            // An upload's speed is its window over this delay.
+            socket.set_ack_delay(None);
+            slot.handle = slot.set.add(socket);
+        }
+        Ok(())
     }
 
     /// Finds the socket that `segment` is for.
@@ -215,9 +228,9 @@ impl<'a> DataPool<'a> {
         core::mem::take(&mut self.news)
     }
 
-    /// Size of a send buffer, bytes.
-    pub(super) fn send_capacity(&self) -> usize {
-        self.slots.first().map_or(0, |slot| slot.socket().send_capacity())
+    /// Sizes of a buffer for receiving and of one for sending, bytes.
+    pub(super) fn buffers(&self) -> (usize, usize) {
+        self.buffers
     }
 
     /// Whether a data socket has `port`.

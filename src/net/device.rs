@@ -58,14 +58,13 @@ pub(super) struct NicDevice<'a> {
 
 impl<'a> NicDevice<'a> {
     /// `mtu` is the largest IP packet; the card's own limit and 576 to 1500 (RFC 791) bound it. Data
-    /// connections send pieces of `piece` bytes.
-    pub(super) fn new<M: Memory<'a>>(
+    /// connections send pieces of `piece` bytes. Frames have no room before [`NicDevice::furnish`].
+    pub(super) fn new(
         nic: &'a mut (dyn Nic + 'a),
         mtu: u16,
         control: u16,
         piece: usize,
-        memory: &mut M,
-    ) -> Result<NicDevice<'a>, OutOfMemory> {
+    ) -> NicDevice<'a> {
         let info = nic.info();
         let (medium, header) = match info.class {
             Class::Ethernet => (Medium::Ethernet, ETHERNET_HEADER),
@@ -76,8 +75,29 @@ impl<'a> NicDevice<'a> {
         // Buffers of 4 KB are there to save memory.
         let several = full && piece >= 2 * MSS;
         let segments = if several { piece.div_ceil(MSS).min(MOST_SEGMENTS) } else { 1 };
-        let mtu = mtu + (segments - 1) * MSS;
-        let other = memory.bytes("network frames", HEADERS)?;
+        NicDevice {
+            buffer: &mut [],
+            sender: Sender::new(nic, header, control),
+            mtu: mtu + (segments - 1) * MSS,
+            segments,
+            at: 0,
+            fetched: 0,
+            held: (0, 0),
+            run: 0,
+            other: &mut [],
+            overlaid: false,
+            shown: Shown::Fetched,
+            medium,
+            burst: usize::from(info.receive_frames.max(1)),
+        }
+    }
+
+    /// Takes the memory for frames.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub(super) fn furnish<M: Memory<'a>>(&mut self, memory: &mut M) -> Result<(), OutOfMemory> {
+        let header = self.sender.header();
         let mut buffer = |size: usize| -> Result<&'a mut [u8], OutOfMemory> {
             let bytes = memory.bytes("network frames", size + 4)?;
             // IP headers, and with them TCP's data, begin at a multiple of 4: a 386 reads and sums
@@ -85,22 +105,11 @@ impl<'a> NicDevice<'a> {
             let skip = (bytes.as_ptr() as usize).wrapping_add(header).wrapping_neg() % 4;
             Ok(bytes.get_mut(skip..).unwrap_or_default())
         };
-        Ok(NicDevice {
-            // A run has as many segments as smoltcp sends at once.
-            buffer: buffer(FRAME + HELD.max((segments - 1) * MSS))?,
-            sender: Sender::new(nic, buffer(FRAME.max(header + mtu))?, header, control),
-            mtu,
-            segments,
-            at: 0,
-            fetched: 0,
-            held: (0, 0),
-            run: 0,
-            other,
-            overlaid: false,
-            shown: Shown::Fetched,
-            medium,
-            burst: usize::from(info.receive_frames.max(1)),
-        })
+        // A run has as many segments as smoltcp sends at once.
+        self.buffer = buffer(FRAME + HELD.max((self.segments - 1) * MSS))?;
+        self.sender.furnish(buffer(FRAME.max(header + self.mtu))?);
+        self.other = memory.bytes("network frames", HEADERS)?;
+        Ok(())
     }
 
     /// The card.

@@ -54,17 +54,12 @@ pub(super) struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    /// Frames wait in `buffer` and have `header` bytes of the medium's before the IP packet; `control` is the
-    /// port of the control connections.
-    pub(super) fn new(
-        nic: &'a mut (dyn Nic + 'a),
-        buffer: &'a mut [u8],
-        header: usize,
-        control: u16,
-    ) -> Sender<'a> {
+    /// Frames have `header` bytes of the medium's before the IP packet, and will have room to wait by
+    /// [`Sender::furnish`]; `control` is the port of the control connections.
+    pub(super) fn new(nic: &'a mut (dyn Nic + 'a), header: usize, control: u16) -> Sender<'a> {
         Sender {
             nic,
-            buffer,
+            buffer: &mut [],
             waiting: 0..0,
             rest: 0,
             last_flags: 0,
@@ -74,6 +69,11 @@ impl<'a> Sender<'a> {
             control,
             window: u16::MAX,
         }
+    }
+
+    /// Frames wait in `buffer`.
+    pub(super) fn furnish(&mut self, buffer: &'a mut [u8]) {
+        self.buffer = buffer;
     }
 
     /// The card.

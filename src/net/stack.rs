@@ -202,8 +202,8 @@ impl<'a> Stack<'a> {
             plan.seed,
             memory,
         )?;
-        let piece = (data.send_capacity() / 2).min(PIECE);
-        let mut device = NicDevice::new(nic, plan.mtu, plan.control_port, piece, memory)?;
+        let piece = (data.buffers().1 / 2).min(PIECE);
+        let mut device = NicDevice::new(nic, plan.mtu, plan.control_port, piece);
         let interface = Interface::new(config, &mut device, instant(now));
         let dhcp = match plan.address {
             AddressPlan::Dhcp { hostname } if class == Class::Ethernet => {
@@ -240,6 +240,22 @@ impl<'a> Stack<'a> {
             stack.use_address(Some(address).filter(Address::is_usable));
         }
         Ok(stack)
+    }
+
+    /// Takes the memory for what is sent and received, before anything is. It need not be there while the
+    /// stack is made.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn furnish(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        // The largest first.
+        self.data.furnish(memory)?;
+        self.device.furnish(memory)
+    }
+
+    /// Sizes of a data connection's buffers for receiving and sending, bytes.
+    pub fn data_buffers(&self) -> (usize, usize) {
+        self.data.buffers()
     }
 
     fn use_address(&mut self, address: Option<Address>) {

@@ -156,7 +156,8 @@ impl Network for View {
 }
 
 impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
-    /// Builds the server on its card and its mounted disks, with what [`start::read`] found.
+    /// Builds the server on its card and its mounted disks, with what [`start::read`] found; it serves when
+    /// it is furnished ([`Server::furnish`]).
     ///
     /// # Errors
     /// [`OutOfMemory`] with what did not fit.
@@ -178,16 +179,6 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         }
         // Last, because clients' buffers shrink to what is left.
         let stack = place_stack(nic, &plan, memory, now)?;
-        desk.announce(machine, &start.settings, memory.free());
-        if let Some(data) = stack.data(0)
-            && (data.receive_capacity(), data.send_capacity()) < plan.data_buffers
-        {
-            let (up, down) = (data.receive_capacity(), data.send_capacity());
-            let text = format_args!(
-                "Memory is short: buffers of {up} bytes for an upload, {down} for a download"
-            );
-            desk.say(machine, text, Severity::Warning);
-        }
         files.set_time(time);
         // The first port given out differs from start to start; which one it is does not matter.
         let first_port = seed as u16;
@@ -221,6 +212,30 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             disk_works: false,
             view: View::default(),
         })
+    }
+
+    /// Takes the memory for what is transferred, and says what the server is like.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    #[inline(never)]
+    pub fn furnish(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        self.stack.furnish(memory)?;
+        let settings = &self.start.settings;
+        self.desk.announce(self.machine, settings, memory.free());
+        let (up, down) = self.stack.data_buffers();
+        if (up, down) < data_buffers(settings) {
+            let text = format_args!(
+                "Memory is short: buffers of {up} bytes for an upload, {down} for a download"
+            );
+            self.desk.say(self.machine, text, Severity::Warning);
+        }
+        Ok(())
+    }
+
+    /// The machine and the screen, to be used when the server has ended.
+    pub fn surroundings(&mut self) -> (&mut M, &mut Desk<'a>) {
+        (self.machine, self.desk)
     }
 
     /// One turn of the poll loop. Not inlined, so that its caller's frame stays small.
@@ -483,6 +498,11 @@ fn place_stack<'a>(
     memory.place("the network", stack)
 }
 
+/// Bytes for receiving and sending that a data connection is to have.
+fn data_buffers(settings: &Settings) -> (usize, usize) {
+    (settings.tcp_buffer + settings.file_buffer, settings.file_buffer)
+}
+
 /// What the settings ask of the network.
 fn plan<'a>(
     settings: &Settings,
@@ -510,7 +530,7 @@ fn plan<'a>(
         control_sockets: clients + SPARE_SOCKETS,
         control_buffers: (COMMANDS, wire::send_buffer(settings.code_page)),
         data_sockets: clients,
-        data_buffers: (settings.tcp_buffer + settings.file_buffer, settings.file_buffer),
+        data_buffers: data_buffers(settings),
         // Those beyond the limit are told 421.
         per_address: usize::from(settings.clients_per_address()) + SPARE_SOCKETS,
         seed,

@@ -4,17 +4,20 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol};
+use anyhow::{Context, Result, anyhow, ensure};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
-use crate::{pack, start_code};
+use crate::overlay;
+use crate::pack::{self, Piece};
 
 /// Where the kernel is loaded and runs.
 pub const FLAT_START: u64 = 0x8000;
 /// Offsets of the header's fields in the file (src/metal/stage2.s).
 const LENGTH_FIELD: usize = 8;
 const BALANCE_FIELD: usize = 12;
+const FIRST_FIELD: usize = 20;
 
 /// The second stage asks how much conventional memory there is, and keeps it for the kernel:
 /// `int $0x12; movzwl %ax, %eax; movw %ax, INFO_MEM12`.
@@ -31,7 +34,7 @@ pub struct Kernel {
     pub boot_sector: [u8; 512],
     /// Bytes of memory for code, static data and stack.
     pub memory: u32,
-    /// How many of them are given back after the start.
+    /// Bytes of the start's code, whose place the service's code has later.
     pub start: u32,
     /// The address up to which it needs memory while it is unpacked.
     pub load_end: u32,
@@ -103,61 +106,97 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
         .and_then(|section| section.data().ok())
         .and_then(|bytes| <[u8; 512]>::try_from(bytes).ok())
         .context("the kernel has no boot sector of 512 bytes")?;
-    let address = |name: &str| -> Result<u64> {
-        let symbol = file.symbol_by_name(name);
-        Ok(symbol.with_context(|| format!("the kernel has no symbol {name}"))?.address())
-    };
-    let start = address("_start_begin")?..address("_start_end")?;
-    start_code::verify(&file, start.clone())?;
+    overlay::verify(&file)?;
     Ok(Kernel {
         elf: elf.into(),
         file: packed_file(&file)?,
         boot_sector,
-        memory: (address("_end")? - FLAT_START) as u32,
-        start: (start.end - start.start) as u32,
-        load_end: address("kernel_load_end")? as u32,
-        stack: address("stack_bottom")? as usize..address("stack_top")? as usize,
+        memory: address(&file, "_end")? - FLAT_START as u32,
+        start: address(&file, "_start_end")? - address(&file, "_overlay")?,
+        load_end: address(&file, "kernel_load_end")?,
+        stack: address(&file, "stack_bottom")? as usize..address(&file, "stack_top")? as usize,
     })
 }
 
-/// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then code and data, packed.
+fn address(file: &object::File, name: &str) -> Result<u32> {
+    let symbol = file.symbol_by_name(name);
+    Ok(symbol.with_context(|| format!("the kernel has no symbol {name}"))?.address() as u32)
+}
+
+/// FTPSRV.SYS: the 16-bit code and the unpacker as they are, then the two archives.
 fn packed_file(file: &object::File) -> Result<Vec<u8>> {
-    let flat = flat_binary(file)?;
-    let address = |name: &str| {
-        let symbol = file.symbol_by_name(name).with_context(|| format!("no symbol {name}"))?;
-        anyhow::Ok((symbol.address() - FLAT_START) as usize)
+    let section = |name: &str| -> Result<&[u8]> {
+        let section = file.section_by_name(name);
+        Ok(section.with_context(|| format!("the kernel has no section {name}"))?.data()?)
     };
-    let (start, end) = (address("_packed_start")?, address("_text_end")?);
-    let data = address("_rodata_start")?;
-    let (Some(head), Some(code), Some(data)) =
-        (flat.get(..start), flat.get(start..end), flat.get(data..))
-    else {
-        bail!("the kernel ends before its code");
-    };
-    let mut packed = head.to_vec();
-    packed.extend(pack::pack(code, data, address("unpack_streams")? as u32 + FLAT_START as u32)?);
-    packed.resize(packed.len().next_multiple_of(4), 0);
-    let length = (packed.len() as u32).to_le_bytes();
-    packed
-        .get_mut(LENGTH_FIELD..LENGTH_FIELD + 4)
-        .context("the kernel has no header")?
-        .copy_from_slice(&length);
+    let (text, overlay) = (address(file, "_text_start")?, address(file, "_overlay")?);
+    let piece = |name: &str, at: u32| anyhow::Ok(Piece { code: section(name)?, offset: at - text });
+    let constants = constants(file)?;
+    let early = [piece(".text", text)?, piece(".start", overlay)?];
+    let late = [piece(".service", overlay)?];
+    // Each takes seconds.
+    let (first, second) = thread::scope(|scope| {
+        let second = scope.spawn(|| pack::pack(&[], &late));
+        (pack::pack(&constants, &early), second.join())
+    });
+    let first = first?;
+    let second = second.map_err(|_| anyhow!("the packer has a fault"))??;
+    check_room(file, second.len() as u32)?;
+    let mut packed = section(".stage2")?.to_vec();
+    let pad = |bytes: &mut Vec<u8>| bytes.resize(bytes.len().next_multiple_of(4), 0);
+    pad(&mut packed);
+    ensure!(
+        packed.len() as u32 + FLAT_START as u32 == address(file, "_loader_end")?,
+        "the archives do not follow the 16-bit code"
+    );
+    let begin = packed.len();
+    packed.extend(first);
+    pad(&mut packed);
+    let first_length = (packed.len() - begin) as u32;
+    packed.extend(second);
+    pad(&mut packed);
+    let length = packed.len() as u32;
+    for (field, value) in [(LENGTH_FIELD, length), (FIRST_FIELD, first_length)] {
+        packed
+            .get_mut(field..field + 4)
+            .context("the kernel has no header")?
+            .copy_from_slice(&value.to_le_bytes());
+    }
     balance(&mut packed);
     Ok(packed)
 }
 
-/// The bytes of memory from [`FLAT_START`] on.
-fn flat_binary(file: &object::File) -> Result<Vec<u8>> {
-    let mut flat = Vec::new();
-    for segment in file.segments().filter(|segment| segment.address() >= FLAT_START) {
-        let bytes = segment.data()?;
-        let start = (segment.address() - FLAT_START) as usize;
-        if !bytes.is_empty() {
-            flat.resize(flat.len().max(start + bytes.len()), 0);
-            flat[start..start + bytes.len()].copy_from_slice(bytes);
+/// Fails where the second archive, which waits at the end of the memory for unpacking, would be overwritten
+/// before its turn: by what the first one comes out to, or by the start's code.
+fn check_room(file: &object::File, second: u32) -> Result<()> {
+    let waits = address(file, "unpack_end")?.saturating_sub(second.next_multiple_of(4));
+    let (streams, margin) = (address(file, "start_streams_end")?, address(file, "UNPACK_MARGIN")?);
+    ensure!(
+        streams + margin <= waits,
+        "the start's code leaves no room for the service's: {} bytes too much",
+        streams + margin - waits
+    );
+    Ok(())
+}
+
+/// The kernel's constants with the tables of jumps, as they are in memory from the first archive's place on.
+fn constants(file: &object::File) -> Result<Vec<u8>> {
+    let (start, end) = (address(file, "_constants")?, address(file, "_data_end")?);
+    let mut constants = vec![0; (end - start) as usize];
+    for section in
+        file.sections().filter(|section| section.kind() != SectionKind::UninitializedData)
+    {
+        if let Some(offset) = (section.address() as u32).checked_sub(start)
+            && (section.address() as u32) < end
+        {
+            let (offset, data) = (offset as usize, section.data()?);
+            let place = constants.get_mut(offset..offset + data.len());
+            place
+                .context("a section of constants that does not end with them")?
+                .copy_from_slice(data);
         }
     }
-    Ok(flat)
+    Ok(constants)
 }
 
 /// Writes the header's field that makes the sum of all double words 0.

@@ -15,6 +15,7 @@ mod hard_disk;
 mod image;
 mod kernel;
 mod mtcp_cfg;
+mod overlay;
 mod pack;
 mod process;
 mod qmp;
@@ -24,7 +25,6 @@ mod serial;
 mod setup;
 mod slip;
 mod sort;
-mod start_code;
 mod verify;
 mod workspace;
 
@@ -50,8 +50,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let done = match std::env::var_os(start_code::LINKER) {
-        Some(linker) => start_code::link(&linker, &std::env::args_os().skip(1).collect::<Vec<_>>()),
+    let done = match std::env::var_os(overlay::LINKER) {
+        Some(linker) => overlay::link(&linker, &std::env::args_os().skip(1).collect::<Vec<_>>()),
         None => run(),
     };
     done.unwrap_or_else(|error| {

@@ -12,7 +12,9 @@ fn what_does_not_fit_is_named() {
     for size in (0..90_000).step_by(250) {
         let network = Network::new(1);
         let nic = Box::leak(Box::new(SimNic::new(&network)));
-        match Stack::new(nic, &plan, &mut HostMemory::new(size), network.now()) {
+        let mut memory = HostMemory::new(size);
+        let stack = Stack::new(nic, &plan, &mut memory, network.now());
+        match stack.and_then(|mut stack| stack.furnish(&mut memory)) {
             Ok(_) => purposes.push("enough"),
             Err(error) => {
                 let what = error.0;

@@ -52,7 +52,8 @@ impl Rig {
         let nic = Box::leak(Box::new(SimNic::new(&network)));
         change(nic);
         let mut memory = HostMemory::new(1 << 20);
-        let stack = Stack::new(nic, plan, &mut memory, network.now()).unwrap();
+        let mut stack = Stack::new(nic, plan, &mut memory, network.now()).unwrap();
+        stack.furnish(&mut memory).unwrap();
         let (alice, mallory) = (Host::new(&network, ALICE), Host::new(&network, MALLORY));
         Rig { network, stack, alice, mallory }
     }

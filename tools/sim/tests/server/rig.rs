@@ -262,6 +262,7 @@ fn boot(
     // Both for the server and for what is said when there is none.
     let panel = pc.panel();
     Server::new(pc, desk, nic, drives, start, memory)
+        .and_then(|mut server| server.furnish(memory).map(|()| server))
         .map_err(|error| panel.note(&format!("ERROR: {error}")))
 }
 

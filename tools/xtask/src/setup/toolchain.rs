@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 use super::packages;
-use crate::{process, start_code};
+use crate::{overlay, process};
 
 /// The oldest release whose cargo has `-Zjson-target-spec`, and which the code needs anyway.
 const OLDEST: (u32, u32) = (1, 95);
@@ -28,7 +28,7 @@ impl Toolchain {
         let mut command = process::command(&self.cargo);
         command.env("RUSTC", &self.rustc).env("RUSTC_BOOTSTRAP", "1");
         command.env("CARGO_TARGET_I386_UNKNOWN_NONE_ELF_LINKER", ourselves());
-        command.env(start_code::LINKER, &self.linker);
+        command.env(overlay::LINKER, &self.linker);
         command
     }
 

@@ -16,6 +16,9 @@ const MEMORY_LIMIT: u32 = 221 * 1024;
 /// Bytes of the start's code, whose place the service's has later, at least.
 const START_LEAST: u32 = 32 * 1024;
 
+/// KB below the kernel: the BIOS's data, the boot sector, what BIOS calls take, and buffers.
+const LOW: u16 = 32;
+
 /// The conventional memory of a PC that serves so many clients with buffers of so many KB, in KB: all of it, from
 /// the BIOS's data on, at the start or later, with an NE2000 and a disk of 40 MB. The end-to-end tests serve
 /// them from this.
@@ -143,8 +146,10 @@ pub fn figures(kernel: &Kernel) -> Vec<String> {
     lines.extend([ONE_CLIENT, TEN_CLIENTS].map(|Need { clients, buffers, kilobytes }| {
         let clients = if clients == 1 { "1 client".into() } else { format!("{clients} clients") };
         format!(
-            "a PC with {kilobytes} KB of conventional memory serves {clients}, all counted; of {buffers} KB \
-             of buffers asked for 4 are had there at least"
+            "a PC with {kilobytes} KB of conventional memory serves {clients}, all counted ({} above the \
+             first {LOW} KB, where a PC with DOS has that); of {buffers} KB of buffers asked for 4 are had there \
+             at least",
+            kilobytes - LOW
         )
     }));
     lines

@@ -14,7 +14,7 @@
 # What is packed lies at the end of the memory that becomes of it: it ends UNPACK_MARGIN bytes above, and is
 # unpacked over itself. The margin is for the last bytes, which may have become longer; that it suffices is
 # checked. Likewise the code, out of its streams, which end UNPACK_GAP bytes above it. A 386 at 25 MHz takes
-# some four seconds for both.
+# some five seconds for both.
 
         # Words from the first probability. 12 states each, then the two kinds of lengths, and so on.
         .set    IS_MATCH, 0

@@ -35,8 +35,6 @@ struct Range {
 pub struct Arena {
     ranges: [Range; RANGES],
     count: usize,
-    /// Bytes that [`Arena::take_unpacker`] adds.
-    kept: usize,
     /// What is taken now will hardly be written: it may lie beside code, even if there is room elsewhere.
     pub is_cold: bool,
 }
@@ -50,7 +48,7 @@ impl Arena {
     /// was, or from the bounce buffer's end to [`low::SPARE_END`].
     pub unsafe fn new() -> Arena {
         let ranges = [Range { next: 0, end: 0 }; RANGES];
-        let mut arena = Arena { ranges, count: 0, kept: 0, is_cold: false };
+        let mut arena = Arena { ranges, count: 0, is_cold: false };
         arena.add(&raw const _loader_begin as u64, &raw const _unpack_begin as u64);
         let conventional = usize::from(low::read::<u16>(low::CONVENTIONAL_KB)) * 1024;
         arena.add(&raw const unpack_end as u64, conventional as u64);
@@ -64,7 +62,6 @@ impl Arena {
         low::set_bounce_len(if is_all { low::BOUNCE_LEAST } else { low::BOUNCE_MOST });
         let spare = (low::BOUNCE + low::bounce_len()).max(low::UNPACK_END);
         arena.add(spare as u64, low::SPARE_END as u64);
-        arena.kept = arena.unpacker().iter().map(|(start, end)| end.saturating_sub(*start)).sum();
         arena
     }
 
@@ -83,7 +80,6 @@ impl Arena {
     /// # Safety
     /// The service is unpacked. Called once.
     pub unsafe fn take_unpacker(&mut self) {
-        self.kept = 0;
         for (start, end) in self.unpacker() {
             self.add(start as u64, end as u64);
         }
@@ -221,7 +217,7 @@ impl Memory<'static> for Arena {
 
     fn free(&self) -> usize {
         let (low, high) = self.sizes();
-        low + high + self.kept
+        low + high
     }
 }
 

@@ -88,11 +88,6 @@ impl Figures {
     pub fn last(&self, name: &str) -> Option<f64> {
         self.rows.iter().find(|row| row.name == name)?.values.last().copied()
     }
-
-    /// The median of a row.
-    pub fn median(&self, name: &str) -> Option<f64> {
-        self.rows.iter().find(|row| row.name == name).map(Figure::median)
-    }
 }
 
 #[cfg(test)]
@@ -117,6 +112,6 @@ mod tests {
         assert_eq!((row.median(), row.ends(), row.mtcp), (10.0, (8.0, 12.0), Some(219.0)));
         assert!(row.target.is_some_and(|target| target.is_met(10.0) && !target.is_met(10.1)));
         assert_eq!(figures.rows[1].target, None);
-        assert_eq!(figures.median("NOOP"), Some(1.0));
+        assert_eq!(figures.last("NOOP"), Some(1.0));
     }
 }

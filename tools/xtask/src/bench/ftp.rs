@@ -48,6 +48,25 @@ impl Session {
         Ok(bytes)
     }
 
+    /// Downloads whatever `command` sends into memory that the client already has, as the limits' client: what the
+    /// host takes to find some is no time of the server's. Gives the number of bytes, of which those beyond
+    /// `buffer` are lost.
+    pub fn download_into(&mut self, command: &str, buffer: &mut [u8]) -> Result<usize> {
+        let mut data = self.passive()?;
+        self.command(command, 150)?;
+        let mut length = 0;
+        while let Some(room) = buffer.get_mut(length..).filter(|room| !room.is_empty()) {
+            match data.read(room)? {
+                0 => break,
+                count => length += count,
+            }
+        }
+        length += std::io::copy(&mut data, &mut std::io::sink())? as usize;
+        drop(data);
+        self.expect(226)?;
+        Ok(length)
+    }
+
     /// Uploads to a name.
     pub fn upload(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let mut data = self.passive()?;

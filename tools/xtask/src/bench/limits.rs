@@ -10,10 +10,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::figures::{Figures, median};
 use super::ftp::connect;
-use super::{CONFIG, DISK};
+use super::workload::{BIG, rate};
+use super::{CONFIG, DISK, Pace};
 use crate::e2e::Stage;
 use crate::e2e::guest::{Guest, Setup};
-use crate::emulator::Speed;
 use crate::{kernel, setup, workspace};
 
 /// How long the start may take, with the disk read several times.
@@ -30,17 +30,11 @@ pub fn stage() -> Result<Stage> {
     Stage::set(&kernel, "bench-limits")
 }
 
-/// Boots, reads the disk, sends and receives `length` bytes. To be called shortly before what is compared with it:
-/// the host's own speed changes within minutes.
-pub fn measure(
-    stage: &Stage,
-    name: &str,
-    speed: Speed,
-    length: usize,
-    figures: &mut Figures,
-) -> Result<()> {
-    let setup = Setup { speed, config: CONFIG.into(), ..Setup::with_disks(&[DISK])? };
-    let guest = Guest::start(stage, name, &setup, |_, _| Ok(()))?;
+/// Boots, reads the disk, sends and receives as much as a file has. To be called shortly before what is compared with
+/// it: the host's own speed changes within minutes.
+pub fn measure(stage: &Stage, pace: &Pace, figures: &mut Figures) -> Result<()> {
+    let setup = Setup { speed: pace.speed, config: CONFIG.into(), ..Setup::with_disks(&[DISK])? };
+    let guest = Guest::start(stage, pace.title, &setup, |_, _| Ok(()))?;
     let lines = RefCell::new(Vec::new());
     let note = |line: &str| {
         lines.borrow_mut().push(line.to_owned());
@@ -58,30 +52,32 @@ pub fn measure(
     figures.add(READ, "MB/s", median(&reads));
     let ready = numbers(lines.last().map_or("", String::as_str));
     let [source, sink] = ready[..] else { anyhow::bail!("no ports in {lines:?}") };
-    let start = Instant::now();
-    let mut stream = connect(source as u16)?;
     let mut buffer = vec![0; 256 * 1024];
-    let mut left = length;
-    while left > 0 {
-        let count = stream.read(&mut buffer)?;
-        ensure!(count > 0, "the source ended");
-        left = left.saturating_sub(count);
+    let (mut down, mut up) = (vec![], vec![]);
+    for _ in 0..pace.passes {
+        let start = Instant::now();
+        let mut stream = connect(source as u16)?;
+        let mut left = BIG;
+        while left > 0 {
+            let count = stream.read(&mut buffer)?;
+            ensure!(count > 0, "the source ended");
+            left = left.saturating_sub(count);
+        }
+        down.push(rate(BIG, start));
+        drop(stream);
+        let bytes = vec![0x5A; BIG];
+        let start = Instant::now();
+        let mut stream = connect(sink as u16)?;
+        stream.write_all(&bytes)?;
+        stream.shutdown(Shutdown::Write)?;
+        // It closes when it has everything.
+        let rest = stream.read(&mut buffer).context("the sink's end")?;
+        ensure!(rest == 0, "the sink sent something");
+        up.push(rate(BIG, start));
     }
-    figures.add(SOURCE, "MB/s", rate(length, start));
-    drop(stream);
-    let start = Instant::now();
-    let mut stream = connect(sink as u16)?;
-    stream.write_all(&vec![0x5A; length])?;
-    stream.shutdown(Shutdown::Write)?;
-    // It closes when it has everything.
-    let rest = stream.read(&mut buffer).context("the sink's end")?;
-    ensure!(rest == 0, "the sink sent something");
-    figures.add(SINK, "MB/s", rate(length, start));
+    figures.add(SOURCE, "MB/s", median(&down));
+    figures.add(SINK, "MB/s", median(&up));
     Ok(())
-}
-
-fn rate(bytes: usize, start: Instant) -> f64 {
-    bytes as f64 / 1e6 / start.elapsed().as_secs_f64()
 }
 
 fn numbers(line: &str) -> Vec<u64> {

@@ -79,6 +79,8 @@ struct Pace {
     speed: Speed,
     /// The PC's clock goes by its instructions, so that it tells more than ours where the host is busy.
     has_steady_clock: bool,
+    /// How often in a run a file of 8 MB is moved each way; the median is the run's value.
+    passes: u32,
     known: &'static [Known],
     /// The share of the raw TCP rates that is to be reached.
     of_limit: Option<f64>,
@@ -93,6 +95,7 @@ const PACES: [Pace; 2] = [
         title: "uncapped",
         speed: Speed::Full,
         has_steady_clock: false,
+        passes: 3,
         known: &[
             ("RETR 8 MB", Some(2.14), Some(AtLeast(15.0))),
             ("STOR 8 MB", Some(2.58), Some(AtLeast(15.0))),
@@ -114,6 +117,7 @@ const PACES: [Pace; 2] = [
         title: "capped at 7.8 MIPS",
         speed: Speed::Shift(7),
         has_steady_clock: true,
+        passes: 1,
         known: &[
             ("RETR 8 MB", Some(1.09), Some(AtLeast(2.7))),
             ("STOR 8 MB", Some(0.95), Some(AtLeast(2.4))),
@@ -181,7 +185,7 @@ fn measure(server: &Stage, limits: &Stage, pace: &Pace, runs: u32) -> Result<Sec
     let setup = Setup { speed: pace.speed, config: CONFIG.into(), ..Setup::with_disks(&[DISK])? };
     let guest = Guest::boot(server, pace.title, &setup, workload::fill)?;
     for run in 0..runs {
-        limits::measure(limits, pace.title, pace.speed, workload::BIG, &mut figures)?;
+        limits::measure(limits, pace, &mut figures)?;
         workload::one_client(&guest, pace, &mut figures)?;
         shares(pace, &mut figures);
         for clients in [4, 10] {

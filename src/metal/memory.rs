@@ -13,7 +13,7 @@ use super::low;
 /// Bytes that an emulator looks at together: it writes slowly to those that have code.
 const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
-const RANGES: usize = 10;
+const RANGES: usize = 11;
 
 // Of the linker script.
 unsafe extern "C" {

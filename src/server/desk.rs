@@ -20,9 +20,9 @@ use crate::text::{Address, Printable};
 use crate::time::{DateTime, Millis};
 use crate::vfs::{FsError, Provider, ResolvedPath};
 
-/// Scroll-back of the log: a few hundred lines; a screen where memory is short.
+/// Scroll-back of the log: a few hundred lines; where memory is short what a start says, some 22 lines.
 const SCROLL_BACK: usize = 16 * 1024;
-const LEAST_SCROLL_BACK: usize = 1536;
+const LEAST_SCROLL_BACK: usize = 1152;
 /// Memory of which the log has no share: a client with small buffers needs it more.
 const OTHERS: usize = 96 * 1024;
 /// What the start found.
@@ -117,10 +117,12 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// What [`Desk::found`] was told, lines; the start is over.
-    pub fn take_found(&mut self) -> &'a [u8] {
-        let (memory, used) = core::mem::take(&mut self.found);
-        memory.get(..used).unwrap_or_default()
+    /// What [`Desk::found`] was told, lines; the start is over, and `memory` gets what is left.
+    pub fn take_found(&mut self, memory: &mut impl Memory<'a>) -> &'a [u8] {
+        let (found, used) = core::mem::take(&mut self.found);
+        let Some((found, left)) = found.split_at_mut_checked(used) else { return &[] };
+        memory.give_back(left);
+        found
     }
 
     fn line(

@@ -172,6 +172,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
     ) -> Result<Server<'a, 'm, M>, OutOfMemory> {
         let (now, time, seed) = (machine.now(), machine.date_time(), machine.entropy());
         let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
+        let found = desk.take_found(memory);
         let plan = plan(&start.settings, clients, seed, memory)?;
         let connections = memory.slots("sessions", clients, |_| None)?;
         if let Some(path) = start.log_file {
@@ -192,7 +193,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             files,
             stack,
             start,
-            found: desk.take_found(),
+            found,
             connections,
             statistics: Statistics::new(time),
             who: [const { None }; MAX_SESSIONS],

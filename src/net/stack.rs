@@ -52,8 +52,8 @@ pub struct Plan<'a> {
     pub mtu: u16,
     /// The port of the control connections.
     pub control_port: u16,
-    /// Sockets of the control port: one for each client, and two or three more, of which the server
-    /// refuses clients and on which others wait.
+    /// Sockets of the control port: one for each client, and one to three more, on which the server refuses
+    /// clients and others wait.
     pub control_sockets: usize,
     /// Receive and send buffer of each control socket, bytes.
     pub control_buffers: (usize, usize),

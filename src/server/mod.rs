@@ -41,8 +41,11 @@ use desk::{Desk, Figures};
 use links::{Control, Data};
 use start::Start;
 
-/// Control sockets beyond one for each client: they answer 421, and listen while others close.
+/// Control sockets beyond one for each client: they answer 421, and listen while others close. Where memory is
+/// short, one for each so many free bytes: each takes 1.7 KB. While a single one closes, whoever comes waits in
+/// his own TCP.
 const SPARE_SOCKETS: usize = 3;
+const FREE_FOR_A_SPARE: usize = 8 * 1024;
 /// Receive buffer of a control connection, bytes: some commands; longer ones are read in pieces.
 const COMMANDS: usize = 384;
 /// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file; and whose time is up.
@@ -178,6 +181,8 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         if let Some(path) = start.log_file {
             desk.open_log(path, memory)?;
         }
+        // A session's, and one for its data.
+        let sockets = (plan.control_sockets + clients) as u16;
         // Last, because clients' buffers shrink to what is left.
         let stack = place_stack(nic, &plan, memory, now)?;
         files.set_time(time);
@@ -211,7 +216,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             sessions_busy: false,
             unfinished: 0,
             disk_works: false,
-            view: View::default(),
+            view: View { sockets, ..View::default() },
         })
     }
 
@@ -344,7 +349,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             self.view = View {
                 address: self.stack.address(),
                 counters: self.stack.statistics().nic,
-                sockets: (self.connections.len() * 2 + SPARE_SOCKETS) as u16,
+                sockets: self.view.sockets,
                 used: self.connections.iter().flatten().count() as u16,
             };
         }
@@ -524,16 +529,17 @@ fn plan<'a>(
             AddressPlan::Dhcp { hostname: core::str::from_utf8(hostname).unwrap_or_default() }
         }
     };
+    let spares = (memory.free() / FREE_FOR_A_SPARE).clamp(1, SPARE_SOCKETS);
     Ok(Plan {
         address,
         mtu: settings.mtu,
         control_port: settings.control_port,
-        control_sockets: clients + SPARE_SOCKETS,
+        control_sockets: clients + spares,
         control_buffers: (COMMANDS, wire::send_buffer(settings.code_page)),
         data_sockets: clients,
         data_buffers: data_buffers(settings),
         // Those beyond the limit are told 421.
-        per_address: usize::from(settings.clients_per_address()) + SPARE_SOCKETS,
+        per_address: usize::from(settings.clients_per_address()) + spares,
         seed,
     })
 }

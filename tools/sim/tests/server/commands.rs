@@ -77,3 +77,35 @@ fn ten_clients_are_served_and_the_eleventh_is_told_421() {
     rig.login(2);
     rig.check_disks();
 }
+
+/// Memory is so short that there is one control socket beyond the client's.
+#[test]
+fn one_spare_socket_turns_clients_away_and_lets_the_next_one_in() {
+    let boot = Boot::new().set("FTPSRV_CLIENTS", "1").set("FTPSRV_FILEBUFFER_SIZE", "4");
+    let mut rig = boot.set("FTPSRV_TCPBUFFER_SIZE", "4").memory(64_000).start();
+    let mut client = rig.login(0);
+    let told = rig.cmd(client, "SITE STATS");
+    assert!(told.contains("0 used, 3 free"), "{told}");
+    for round in 0..3 {
+        for _ in 0..3 {
+            let control = rig.hosts[1].connect(CONTROL);
+            let other = crate::ftp::Ftp { host: 1, control };
+            assert!(rig.reply(other).starts_with("421 "));
+            rig.until("the end", 1000, |rig| rig.is_closed(other));
+        }
+        rig.expect(client, "QUIT", "221");
+        // While that connection closes.
+        client = rig.login(2);
+        assert!(rig.put(client, &format!("STOR {round}.DAT"), &[1; 3000]).starts_with("226"));
+    }
+    // Who is turned away and does not let go keeps the next one waiting for some seconds.
+    let control = rig.hosts[1].connect(CONTROL);
+    let other = crate::ftp::Ftp { host: 1, control };
+    assert!(rig.reply(other).starts_with("421 "));
+    rig.hosts[1].set_connected(false);
+    rig.expect(client, "QUIT", "221");
+    let start = rig.now();
+    rig.login(0);
+    assert!(rig.now() - start < 4_000, "{} ms", rig.now() - start);
+    rig.check_disks();
+}

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use ftpsrv::block::{DiskKind, Disks};
 use ftpsrv::config::Severity;
+use ftpsrv::memory::Memory;
 use ftpsrv::net::nic::{Class, Nic};
 use ftpsrv::server::desk::Desk;
 use ftpsrv::server::start::{self, CannotStart};
@@ -240,6 +241,9 @@ impl Boot {
     }
 }
 
+/// Bytes that there are for the service, but not yet for the start.
+const UNPACKER: usize = 10 * 1024;
+
 /// As main.rs.
 fn boot(
     pc: &'static mut Pc,
@@ -247,6 +251,7 @@ fn boot(
     nic: &'static mut dyn Nic,
     memory: &mut HostMemory,
 ) -> Result<Server<'static, 'static, Pc>, ()> {
+    let unpacker = memory.bytes("unpacking", UNPACKER).map_err(drop)?;
     let desk = Box::leak(Box::new(Desk::new(pc, memory).map_err(drop)?));
     found::disks(desk, pc, disks);
     let drives = Drives::new(disks, memory, DrivesSize::of(32 * 1024));
@@ -262,7 +267,10 @@ fn boot(
     // Both for the server and for what is said when there is none.
     let panel = pc.panel();
     Server::new(pc, desk, nic, drives, start, memory)
-        .and_then(|mut server| server.furnish(memory).map(|()| server))
+        .and_then(|mut server| {
+            memory.give_back(unpacker);
+            server.furnish(memory).map(|()| server)
+        })
         .map_err(|error| panel.note(&format!("ERROR: {error}")))
 }
 

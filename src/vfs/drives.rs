@@ -241,7 +241,7 @@ pub struct Drives<'a> {
     underway: Option<Underway>,
     chains: Deque<(Number, Chain), CHAINS>,
     known: &'a mut DequeView<Known>,
-    turns: &'a mut slices::Turns,
+    turns: slices::Turns<'a>,
     /// The call that is being served got somewhere for good.
     progress: bool,
     messages: Deque<Message, 16>,
@@ -260,7 +260,7 @@ pub struct DrivesSize {
 }
 
 impl DrivesSize {
-    /// Divides about `bytes`: 12 KB to 64 KB.
+    /// Divides about `bytes`: 5.5 KB to 64 KB.
     pub const fn of(bytes: usize) -> DrivesSize {
         DrivesSize { cache: CacheSize::of(bytes - bytes / 8), index: bytes / 16 }
     }
@@ -310,6 +310,7 @@ impl<'a> Drives<'a> {
     ) -> Result<(), OutOfMemory> {
         self.files = memory.slots("open files", files(clients), Place::free)?;
         self.directories = memory.slots("open files", directories(clients), Place::free)?;
+        self.turns.take_memory(memory, clients)?;
         self.cache.resize(memory, self.size.cache)?;
         self.index.take_memory(memory, self.size.index)?;
         self.survey.take_memory(memory)
@@ -338,7 +339,7 @@ impl<'a> Drives<'a> {
         } else {
             memory.place("the drives", Deque::<_, 64>::new())?
         };
-        let turns = memory.place("the drives", slices::Turns::default())?;
+        let turns = slices::Turns::new(memory)?;
         Ok(Drives {
             cache,
             size,

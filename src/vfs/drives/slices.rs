@@ -6,10 +6,12 @@
 //! holds gets more commands a slice in the end.
 
 use heapless::Vec;
+use heapless::vec::VecView;
 
 use super::walk::Spot;
-use super::{Drives, Number, Underway};
+use super::{Drives, MOST_CLIENTS, Number, Underway};
 use crate::fat::{Change, File, Name83, Scan};
+use crate::memory::{Memory, OutOfMemory};
 use crate::vfs::path::ResolvedPath;
 use crate::vfs::provider::{FsError, OpenFlags};
 
@@ -41,17 +43,40 @@ struct Turn {
 }
 
 /// Calls that were told to come again, and what they found out until then.
-#[derive(Debug, Default)]
-pub(super) struct Turns {
+#[derive(Debug)]
+pub(super) struct Turns<'a> {
     /// One of each client's, the log file's, and one of who is gone.
-    waiting: Vec<Turn, 12>,
+    waiting: &'a mut VecView<Turn>,
     /// The call that alone gets commands, and calls of others since its last.
     favourite: Option<(u32, u16)>,
     /// Of the call that is being served.
     searches: [Option<Search>; 2],
 }
 
-impl Turns {
+impl<'a> Turns<'a> {
+    /// For the start, which makes one call after the other.
+    pub(super) fn new(memory: &mut impl Memory<'a>) -> Result<Turns<'a>, OutOfMemory> {
+        let waiting = memory.place("the drives", Vec::<_, 1>::new())?;
+        Ok(Turns { waiting, favourite: None, searches: [None; 2] })
+    }
+
+    /// Takes the memory to serve `clients`; nobody waits.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub(super) fn take_memory(
+        &mut self,
+        memory: &mut impl Memory<'a>,
+        clients: usize,
+    ) -> Result<(), OutOfMemory> {
+        self.waiting = if clients <= 2 {
+            memory.place("the drives", Vec::<_, 4>::new())?
+        } else {
+            memory.place("the drives", Vec::<_, { MOST_CLIENTS + 2 }>::new())?
+        };
+        Ok(())
+    }
+
     /// Takes up what is known of a call; the commands that it gets, more than one only in hardship.
     fn begin(&mut self, key: u32, changes: bool) -> u16 {
         if self.is_idle() {
@@ -162,7 +187,7 @@ impl Turns {
     /// Forgets all searches.
     pub(super) fn forget_all(&mut self) {
         self.searches = [None; 2];
-        for turn in &mut self.waiting {
+        for turn in self.waiting.iter_mut() {
             turn.searches = [None; 2];
         }
     }

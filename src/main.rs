@@ -31,8 +31,10 @@ use metal::pc::Pc;
 use metal::ports::IoPorts;
 use metal::{interrupt, low};
 
-/// Memory for sectors and directories: a sixteenth of what there is, within these bounds.
-const LEAST_CACHE: usize = 7 * 1024;
+/// Memory for sectors and directories: a sixteenth of what there is, within these bounds; where that is little, a
+/// sixth, up to a small cache.
+const LEAST_CACHE: usize = 5632;
+const SMALL_CACHE: usize = 7 * 1024;
 const MOST_CACHE: usize = 64 * 1024;
 
 /// Runs the server on the PC, from the moment that protected mode, stack and interrupts stand.
@@ -161,7 +163,9 @@ fn mount(
     disks: &'static mut PcDisks,
     arena: &mut Arena,
 ) -> Result<&'static mut Drives<'static>, OutOfMemory> {
-    let size = DrivesSize::of((arena.free() / 16).clamp(LEAST_CACHE, MOST_CACHE));
+    let free = arena.free();
+    let least = (free / 6).clamp(LEAST_CACHE, SMALL_CACHE);
+    let size = DrivesSize::of((free / 16).clamp(least, MOST_CACHE));
     Drives::placed(disks, arena, size)
 }
 

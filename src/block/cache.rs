@@ -133,7 +133,7 @@ impl CacheSize {
     pub const TO_READ: CacheSize =
         CacheSize { tables: (1, 1), directories: (1, 2), data: 1, scratch: 2 };
 
-    /// Divides about `bytes`; of less than 8 KB it makes 7, of less than 20 it makes 11.
+    /// Divides about `bytes`; of less than 6 KB it makes 5, of less than 8 it makes 7, of less than 20 it makes 11.
     pub const fn of(bytes: usize) -> CacheSize {
         if bytes >= 28 * 1024 {
             CacheSize { tables: (4, 4), directories: (3, 8), data: 8, scratch: 8 }
@@ -141,8 +141,10 @@ impl CacheSize {
             CacheSize { tables: (4, 4), directories: (3, 4), data: 6, scratch: 6 }
         } else if bytes >= 8 * 1024 {
             CacheSize { tables: (4, 2), directories: (3, 2), data: 4, scratch: 4 }
-        } else {
+        } else if bytes >= 6 * 1024 {
             CacheSize { tables: (4, 1), directories: (2, 2), data: 3, scratch: 2 }
+        } else {
+            CacheSize { tables: (4, 1), directories: (2, 1), data: 2, scratch: 2 }
         }
     }
 

@@ -34,7 +34,7 @@ fn random_sequences_do_what_the_model_does() {
         let long = seed % 10 == 0;
         let mut random = Random(seed);
         let volume = &volumes[random.below(volumes.len())];
-        let kilobytes = [12, 32][random.below(2)];
+        let kilobytes = [5, 12, 32][random.below(3)];
         let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(volume.clone()))]);
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let size = DrivesSize { cache: CacheSize::of(kilobytes * 1024), index: 128 };

@@ -133,7 +133,7 @@ fn on_fat(bits: &'static str, check: fn(&mut Drives<'_>)) {
         _ => (2, 70_000, "1"),
     };
     let medium = EMPTY[number].get_or_init(|| mkfs(sectors, &["-F", bits, "-s", cluster]));
-    for kilobytes in [12, 32] {
+    for kilobytes in [6, 12, 32] {
         let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium.clone()))]);
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let size = DrivesSize::of(kilobytes * 1024);

@@ -17,8 +17,9 @@
 //!
 //! The tables of FAT12 and FAT16 take 100 commands at most, those of FAT32 some 800 a GB with clusters of
 //! 4 KB and 100 a GB with 32 KB; two thirds of them before the first write. The bitmap is as large as the
-//! largest volume needs, but takes 1/16 of the memory beyond 64 KB at most (and 2 KB may always be): where that is
-//! too little, the volume is looked through as often as it takes, for some of the clusters at a time.
+//! largest volume needs, but takes 1/16 of the memory beyond 64 KB at most (1/32 of all may be up to 2 KB, and
+//! 1 KB always): where that is too little, the volume is looked through as often as it takes, for some of the
+//! clusters at a time.
 //!
 //! What comes of it: a volume that was not closed may have copies that differ, because the power went
 //! between them; its second copy is made like the first, which is the one that is read. Everything
@@ -34,8 +35,10 @@ use super::volume::{ReadOnly, Volume};
 use crate::block::{Cache, SECTOR};
 use crate::memory::{Memory, OutOfMemory};
 
-/// Bytes that the bitmap may always have: a quarter of the clusters of FAT16.
-const ALWAYS: usize = 2 * 1024;
+/// Bytes that the bitmap may always have: an eighth of the clusters of FAT16; and twice that where a 32nd of
+/// the memory is as much.
+const ALWAYS: usize = 1024;
+const MOSTLY: usize = 2 * ALWAYS;
 
 /// Memory of which the bitmap has no share: a client with small buffers needs it more.
 const OTHERS: usize = 64 * 1024;
@@ -116,11 +119,12 @@ impl Volume {
 impl<'a> Survey<'a> {
     /// A survey of volumes of so many clusters at most, which has no memory yet; `free` bytes of it are left.
     pub fn of(clusters: u32, free: usize) -> Survey<'a> {
+        let share = (free / 32).clamp(ALWAYS, MOSTLY);
         Survey {
             named: &mut [],
             wanted: (clusters as usize)
                 .div_ceil(8)
-                .clamp(LEAST, (free.saturating_sub(OTHERS) / 16).max(ALWAYS)),
+                .clamp(LEAST, (free.saturating_sub(OTHERS) / 16).max(share)),
             volume: None,
             stage: Stage::First,
             again: false,

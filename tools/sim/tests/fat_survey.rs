@@ -25,7 +25,7 @@ fn with_drives<T>(disks: &SimDisks, act: impl FnOnce(&mut Drives<'_>) -> T) -> T
     act(&mut drives)
 }
 
-/// So little memory that only 16,384 clusters are looked at in one pass.
+/// So little memory that only 8,192 clusters are looked at in one pass.
 struct Little<'a>(Arena<'a>);
 
 impl<'a> Memory<'a> for Little<'a> {
@@ -197,7 +197,7 @@ fn a_table_that_cannot_be_read_forbids_writing() {
     }
 }
 
-/// FAT16 and FAT32 volumes whose clusters do not fit in the bitmap, with A and B in the third and the fifth of the
+/// FAT16 and FAT32 volumes whose clusters do not fit in the bitmap, with A and B in the fifth and the ninth of the
 /// parts that do: A's fourth cluster leads to B's cluster `into`.
 fn cross_linked_beyond_the_bitmap(into: u32) -> [Tables; 2] {
     [(36_000, 16, 34_000), (68_000, 32, 66_000)].map(|(sectors, bits, a)| {

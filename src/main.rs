@@ -55,7 +55,10 @@ fn begin(arena: &mut Arena) -> Result<(&'static mut Pc, &'static mut Desk<'stati
     let display = metal::display::find(arena);
     let pc = arena.place("the PC", Pc::new(display))?;
     #[cfg(feature = "selftest")]
-    metal::selftest::run(pc, arena, &mut metal::bios_disk::BiosDisks::find());
+    {
+        let mut disks = metal::bios_disk::BiosDisks::find(arena)?;
+        metal::selftest::run(pc, arena, &mut disks);
+    }
     arena.is_cold = true;
     let desk = Desk::new(pc, arena)?;
     arena.is_cold = false;
@@ -155,7 +158,8 @@ fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<P
 
 #[inline(never)]
 fn find_disks(arena: &mut Arena) -> Result<&'static mut PcDisks, OutOfMemory> {
-    arena.place("disks", PcDisks::find())
+    let disks = PcDisks::find(arena)?;
+    arena.place("disks", disks)
 }
 
 #[inline(never)]

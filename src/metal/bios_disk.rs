@@ -7,12 +7,13 @@
 
 use ftpsrv::block::geometry::{self, Geometry};
 use ftpsrv::block::{Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, SECTOR};
+use ftpsrv::memory::{Memory, OutOfMemory};
 
 use super::bios::Registers;
 use super::clock;
 use super::low;
+use super::memory::Arena;
 
-const MAX_DISKS: usize = 10;
 const TRIES: u32 = 4;
 /// Blocks are addressed with 28 bits.
 const MAX_SECTORS: u32 = 1 << 28;
@@ -81,26 +82,33 @@ impl Transfer<'_> {
 
 /// All disks that the BIOS knows.
 pub struct BiosDisks {
-    drives: [Option<Drive>; MAX_DISKS],
+    /// As many as the BIOS says that there are.
+    drives: &'static mut [Option<Drive>],
     count: u8,
 }
 
 impl BiosDisks {
     /// Asks the BIOS for its drives.
-    pub fn find() -> BiosDisks {
-        let mut disks = BiosDisks { drives: [None; MAX_DISKS], count: 0 };
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub fn find(memory: &mut Arena) -> Result<BiosDisks, OutOfMemory> {
         let mut equipment = Registers::default();
         equipment.call(0x11);
         let floppies = if equipment.eax & 1 == 0 { 0 } else { (equipment.eax >> 6 & 3) as u8 + 1 };
-        for number in 0..floppies.min(2) {
+        let floppies = floppies.min(2);
+        let hard_disks = low::read::<u8>(low::HARD_DISKS).min(8);
+        let drives = memory.slots("disks", usize::from(floppies + hard_disks), |_| None)?;
+        let mut disks = BiosDisks { drives, count: 0 };
+        for number in 0..floppies {
             disks.add(floppy(number));
         }
-        for index in 0..low::read::<u8>(low::HARD_DISKS).min(8) {
+        for index in 0..hard_disks {
             if let Some(drive) = hard_disk(0x80 + index) {
                 disks.add(drive);
             }
         }
-        disks
+        Ok(disks)
     }
 
     fn add(&mut self, drive: Drive) {

@@ -5,8 +5,10 @@
 use ftpsrv::block::{self, Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Transfer};
 use ftpsrv::hw::ata::{Ata, Identity, MAX_DRIVES, Owner, owners};
 use ftpsrv::hw::pic::Lines;
+use ftpsrv::memory::OutOfMemory;
 
 use super::bios_disk::BiosDisks;
+use super::memory::Arena;
 use super::ports::IoPorts;
 
 const MAX_DISKS: usize = 14;
@@ -35,16 +37,19 @@ pub struct PcDisks {
 
 impl PcDisks {
     /// Asks the BIOS and the IDE channels for their drives. [`PcDisks::assign`] makes disks of them.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
     // Not inlined, here and below: what these build passes over the stack once, and must not stay.
     #[inline(never)]
-    pub fn find() -> PcDisks {
-        PcDisks {
-            bios: BiosDisks::find(),
+    pub fn find(memory: &mut Arena) -> Result<PcDisks, OutOfMemory> {
+        Ok(PcDisks {
+            bios: BiosDisks::find(memory)?,
             ata: Ata::find(IoPorts),
             owners: [Owner::Nobody; MAX_DRIVES as usize],
             routes: [None; MAX_DISKS],
             count: 0,
-        }
+        })
     }
 
     /// Finds out which drives of the BIOS's are which of the IDE channels', and numbers all.

@@ -32,7 +32,10 @@ pub fn run(
     arena: &mut Arena,
 ) -> ! {
     let Ok(buffer) = arena.bytes("the disk", DISK_PIECE) else { fault::stop(&"no memory") };
-    read_disk(pc, desk, buffer);
+    // With little memory the disks are not read.
+    if let Ok(mut disks) = PcDisks::find(arena) {
+        read_disk(pc, desk, &mut disks, buffer);
+    }
     let file_buffer = settings.file_buffer;
     let plan = Plan {
         address: AddressPlan::Dhcp { hostname: "limits" },
@@ -105,8 +108,7 @@ fn sink(port: &mut DataPort<'_, '_>) {
 }
 
 /// Says how long the start of the first hard disk takes to read.
-fn read_disk(pc: &mut Pc, desk: &mut Desk<'static>, buffer: &mut [u8]) {
-    let mut disks = PcDisks::find();
+fn read_disk(pc: &mut Pc, desk: &mut Desk<'static>, disks: &mut PcDisks, buffer: &mut [u8]) {
     disks.assign();
     let hard = |info: &ftpsrv::block::DiskInfo| info.kind == DiskKind::Hard;
     let mut ids = (0..disks.count()).map(ftpsrv::block::DiskId);

@@ -209,6 +209,10 @@ impl File {
         cluster: u32,
         index: u32,
     ) -> Result<(), FatError> {
+        if self.fresh != 0 {
+            // Nothing has to be read between what follows: a cluster that nobody names would be lost.
+            volume.link(cache, before)?;
+        }
         volume.claim(cache, cluster)?;
         if self.fresh == 0 {
             (self.fresh, self.joint) = (cluster, before);

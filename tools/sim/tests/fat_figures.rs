@@ -206,7 +206,7 @@ fn no_call_keeps_the_others_waiting() {
         let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
         let (bump, mut handle) = (Bump::new(), disks.clone());
         let mut drives = Drives::new(&mut handle, &mut Arena(&bump), size).unwrap();
-        let (worst, least, most) = ten_clients(&mut drives, &disks, slow);
+        let (worst, least, most) = clients(10, &mut drives, &disks, slow);
         let (what, wanted) = if slow { ("turn of a slow disk", 12) } else { ("call", 100) };
         println!(
             "10 clients, {kilobytes} KB of cache: at most {worst} commands a {what}; \
@@ -217,10 +217,35 @@ fn no_call_keeps_the_others_waiting() {
     }
 }
 
+/// With as little memory as one or two clients have, and with more clients than that is meant for: the volume
+/// is sound, and without clusters that nobody names.
+#[test]
+fn with_little_memory_nothing_is_lost() {
+    for (kilobytes, count, most_commands) in [(5, 1, 1), (5, 2, 1), (5, 10, 2), (7, 10, 2)] {
+        let medium = mkfs(131_072, &["-F", "32", "-s", "1"]);
+        let disks = SimDisks::new(vec![SimDisk::new(DiskKind::Hard, Some(medium))]);
+        let (bump, mut handle) = (Bump::new(), disks.clone());
+        let size = DrivesSize::of(kilobytes * 1024);
+        let mut drives = Drives::new(&mut handle, &mut Arena(&bump), size).unwrap();
+        let (worst, least, most) = clients(count, &mut drives, &disks, false);
+        println!(
+            "{count} clients, {kilobytes} KB of cache: at most {worst} commands a call; \
+             each stored {least} to {most} files"
+        );
+        assert!(worst <= most_commands, "{worst} commands in one call");
+        assert!(least >= 100 && most <= least * 5 / 4, "a client starved: {least}, {most}");
+    }
+}
+
 /// The most commands of one call, or of one turn of a slow disk, and the fewest and most files that a
 /// client stored.
-fn ten_clients(drives: &mut Drives<'_>, disks: &SimDisks, slow: bool) -> (u64, usize, usize) {
-    for client in 0..10 {
+fn clients(
+    count: usize,
+    drives: &mut Drives<'_>,
+    disks: &SimDisks,
+    slow: bool,
+) -> (u64, usize, usize) {
+    for client in 0..count {
         let mut name = format!("/drive_c/d{client}");
         for _ in 0..4 {
             make_dir(drives, &name).unwrap();
@@ -229,15 +254,15 @@ fn ten_clients(drives: &mut Drives<'_>, disks: &SimDisks, slow: bool) -> (u64, u
     }
     let data = Random(3).bytes(60_000);
     let mut worst = 0;
-    let mut clients: Vec<Client> = (0..10).map(Client::new).collect();
+    let mut clients: Vec<Client> = (0..count).map(Client::new).collect();
     disks.with(0, |disk| disk.latency_ms = if slow { 20 } else { 0 });
     let (mut first, mut last) = (0, disks.counters(0).commands());
     for turn in 0..10_000 {
         if slow {
             drives.begin_turn(true);
         }
-        for step in 0..=10 {
-            let number = (first + step) % 11;
+        for step in 0..=count {
+            let number = (first + step) % (count + 1);
             let spent = drives.is_spent();
             match clients.get_mut(number) {
                 Some(client) => client.step(drives, &data),
@@ -247,7 +272,7 @@ fn ten_clients(drives: &mut Drives<'_>, disks: &SimDisks, slow: bool) -> (u64, u
             if slow && !spent && drives.is_spent() {
                 first = number + 1;
             }
-            if !slow || step == 10 {
+            if !slow || step == count {
                 let now = disks.counters(0).commands();
                 worst = worst.max(now - last);
                 last = now;

@@ -57,7 +57,7 @@ fn begin(arena: &mut Arena) -> Result<(&'static mut Pc, &'static mut Desk<'stati
     #[cfg(feature = "selftest")]
     {
         let mut disks = metal::bios_disk::BiosDisks::find(arena)?;
-        metal::selftest::run(pc, arena, &mut disks);
+        metal::selftest::run(pc, arena, &mut disks)
     }
     arena.is_cold = true;
     let desk = Desk::new(pc, arena)?;
@@ -78,9 +78,10 @@ fn serve(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> ! {
 /// Builds the server and hands it to the service. A frame of its own: it is large, and runs where it is built.
 #[inline(never)]
 fn run(pc: &mut Pc, desk: &mut Desk<'static>, parts: Parts, arena: &mut Arena) -> ! {
+    let driver = parts.2.code();
     let failure = match &mut build(pc, desk, parts, arena) {
         // SAFETY: what is handed over lies on this stack as long as the server runs.
-        Ok(server) => unsafe { enter_service(&Handover { server, arena }) },
+        Ok(server) => unsafe { enter_service(&Handover { server, arena, driver }) },
         Err(error) => *error,
     };
     desk.say(pc, format_args!("ERROR: {failure}"), Severity::Error);
@@ -94,7 +95,6 @@ fn build<'m>(
     (start, files, card): Parts,
     arena: &mut Arena,
 ) -> Result<Server<'static, 'm, Pc>, OutOfMemory> {
-    files.furnish(arena, usize::from(start.settings.clients))?;
     Server::new(pc, desk, card, files, start, arena)
 }
 
@@ -102,6 +102,8 @@ fn build<'m>(
 struct Handover<'h, 'm> {
     server: &'h mut Server<'static, 'm, Pc>,
     arena: &'h mut Arena,
+    /// Of the network card: an address in its code.
+    driver: usize,
 }
 
 // unpack.s. What the address is of is Rust's alone.
@@ -117,9 +119,9 @@ unsafe extern "C" {
 #[allow(improper_ctypes_definitions)]
 extern "C" fn kernel_run(handover: *const Handover<'_, '_>) -> ! {
     // SAFETY: what it was given by the start, which does not use it any more.
-    let Handover { server, arena } = unsafe { handover.read() };
+    let Handover { server, arena, driver } = unsafe { handover.read() };
     // SAFETY: this is the service.
-    unsafe { arena.take_unpacker() };
+    unsafe { arena.take_starts(driver) };
     let furnished = server.furnish(arena);
     while furnished.is_ok() && server.step() == Turn::Running {}
     let (pc, desk) = server.surroundings();

@@ -148,6 +148,11 @@ impl CacheSize {
         }
     }
 
+    /// Bytes of all sectors.
+    pub const fn bytes(&self) -> usize {
+        (self.sectors() + self.scratch as usize) * SECTOR
+    }
+
     const fn sectors(&self) -> usize {
         self.tables.0 as usize * self.tables.1 as usize
             + self.directories.0 as usize * self.directories.1 as usize

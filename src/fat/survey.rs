@@ -145,6 +145,11 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
+    /// Bytes that [`Survey::take_memory`] takes.
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
     /// Whether it has its memory, without which it finds nothing.
     pub fn has_memory(&self) -> bool {
         !self.named.is_empty()

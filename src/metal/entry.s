@@ -129,6 +129,9 @@ real_idt_pointer:
 
 # ---------------------------------------------------------------- 32-bit code
 
+# Calls are those of the Intel MCU psABI: a function's first three arguments of 32 bits or less are in
+# EAX, EDX and ECX, which it need not keep, what it gives is in EAX, and it keeps all other registers.
+
         .section .text.entry, "ax"
         .code32
         .global protected_mode_entry
@@ -201,7 +204,6 @@ thunk_call:
         pushl   %ebx
         pushl   %esi
         pushl   %edi
-        movb    20(%esp), %al
         pushfl
         cli
         movb    %al, thunk_interrupt+1
@@ -424,7 +426,6 @@ exception:
         pushal
         cld
         movl    %esp, %eax
-        pushl   %eax
         call    kernel_exception
         ud2
 
@@ -466,14 +467,13 @@ lacks_bswap:
 
 # compiler_builtins has these too, weak and byte by byte.
         .text
+# memcpy(target, source, length)
         .global memcpy
 memcpy:
         pushl   %esi
         pushl   %edi
-        movl    12(%esp), %edi
-        movl    16(%esp), %esi
-        movl    20(%esp), %ecx
-        movl    %edi, %eax
+        movl    %eax, %edi
+        movl    %edx, %esi
         movl    %ecx, %edx
         shrl    $2, %ecx
         rep movsl
@@ -486,17 +486,15 @@ memcpy:
 
         .global memmove
 memmove:
-        movl    4(%esp), %eax
-        subl    8(%esp), %eax
-        cmpl    12(%esp), %eax
+        pushl   %eax
+        subl    %edx, %eax
+        cmpl    %ecx, %eax
+        popl    %eax
         jae     memcpy                  # the target starts before the source, or past its end
         pushl   %esi
         pushl   %edi
-        movl    20(%esp), %ecx
-        movl    12(%esp), %edi
-        movl    16(%esp), %esi
-        leal    -1(%edi,%ecx), %edi
-        leal    -1(%esi,%ecx), %esi
+        leal    -1(%eax,%ecx), %edi
+        leal    -1(%edx,%ecx), %esi
         movl    %ecx, %edx
         std
         andl    $3, %ecx
@@ -507,24 +505,24 @@ memmove:
         subl    $3, %esi
         rep movsl
         cld
-        movl    12(%esp), %eax
         popl    %edi
         popl    %esi
         ret
 
+# memset(target, byte, length)
         .global memset
 memset:
         pushl   %edi
-        movl    8(%esp), %edi
-        movzbl  12(%esp), %eax
-        movl    16(%esp), %ecx
-        movl    %ecx, %edx
+        pushl   %eax
+        movl    %eax, %edi
+        movzbl  %dl, %eax
         imull   $0x01010101, %eax
+        movl    %ecx, %edx
         shrl    $2, %ecx
         rep stosl
         movl    %edx, %ecx
         andl    $3, %ecx
         rep stosb
-        movl    8(%esp), %eax
+        popl    %eax
         popl    %edi
         ret

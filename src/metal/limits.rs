@@ -45,6 +45,7 @@ pub fn run(
         control_buffers: (1024, 1024),
         data_sockets: 2,
         data_buffers: (settings.tcp_buffer + file_buffer, file_buffer),
+        kept: 0,
         per_address: 1,
         seed: pc.entropy(),
     };

@@ -43,28 +43,31 @@ pub const MAP: usize = 0x800;
 pub const REGISTERS: usize = 0x700;
 /// Buffer of BIOS disk calls, and its length: that where only few calls need it, and the longest.
 pub const BOUNCE: usize = 0x1000;
-pub const BOUNCE_LEAST: usize = 0x1000;
-pub const BOUNCE_MOST: usize = 0x4000;
+pub const BOUNCE_LEAST: usize = 0x400;
+pub const BOUNCE_MOST: usize = 0x3400;
 /// To here from [`BOUNCE`] on the unpacker keeps its probabilities (unpack.s), twice: before the start, and
 /// between it and the service.
 pub const UNPACK_END: usize = 0x3000;
-/// From here to the start of the real mode code's stack (targets/kernel.ld) memory is nobody's.
-pub const SPARE_END: usize = 0x7000;
+/// Up to here, where the kernel's stack begins (targets/kernel.ld), memory behind the buffer is nobody's.
+pub const SPARE_END: usize = 0x4980;
 /// The buffer's length, double word: the arena's choice.
 const BOUNCE_LEN: usize = 0x614;
 
-const LOW_END: usize = 0x8000;
+/// The boot sector's end.
+pub const BOOT_END: usize = 0x7E00;
+/// The kernel begins there.
+pub const END: usize = 0x8000;
 
 /// Reads a value of the memory below the kernel.
 pub fn read<T: Copy>(address: usize) -> T {
-    assert!(address + size_of::<T>() <= LOW_END);
+    assert!(address + size_of::<T>() <= END);
     // SAFETY: below 32 KB there is memory on every PC, none of it an object of Rust's. Integers only.
     unsafe { ptr::read_volatile(ptr::with_exposed_provenance(address)) }
 }
 
 /// Writes a value to the memory below the kernel.
 pub fn write<T: Copy>(address: usize, value: T) {
-    assert!((0x400..LOW_END).contains(&address) && address + size_of::<T>() <= LOW_END);
+    assert!((0x400..END).contains(&address) && address + size_of::<T>() <= END);
     // SAFETY: as in `read`; the interrupt vectors are left alone.
     unsafe { ptr::write_volatile(ptr::with_exposed_provenance_mut(address), value) }
 }

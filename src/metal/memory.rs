@@ -13,15 +13,18 @@ use super::low;
 /// Bytes that an emulator looks at together: it writes slowly to those that have code.
 const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
-const RANGES: usize = 11;
+const RANGES: usize = 17;
 
 // Of the linker script.
 unsafe extern "C" {
     static _end: u8;
     static _loader_begin: u8;
     static _unpack_begin: u8;
-    static _loader_end: u8;
+    static _start_constants_end: u8;
     static unpack_end: u8;
+    /// Where the code of each driver of a network card begins; where the last one's ends.
+    static _cards: u32;
+    static _cards_table_end: u32;
 }
 
 /// Free memory from `next` to `end`, addresses.
@@ -62,26 +65,34 @@ impl Arena {
         low::set_bounce_len(if is_all { low::BOUNCE_LEAST } else { low::BOUNCE_MOST });
         let spare = (low::BOUNCE + low::bounce_len()).max(low::UNPACK_END);
         arena.add(spare as u64, low::SPARE_END as u64);
+        // The map was read, and of the boot sector only its parameter block is asked for later.
+        arena.add(low::MAP as u64, low::BOUNCE as u64);
+        arena.add(low::BOOT_END as u64, low::END as u64);
         arena
     }
 
-    /// What the service's unpacking needs: code, what is packed, probabilities; addresses of begin and end each.
-    fn unpacker(&self) -> [(usize, usize); 3] {
-        let address = |symbol: *const u8| symbol as usize;
-        [
-            (address(&raw const _unpack_begin), address(&raw const _loader_end)),
-            (address(&raw const _end), address(&raw const unpack_end)),
-            (low::BOUNCE + low::bounce_len(), low::UNPACK_END),
-        ]
-    }
-
-    /// Takes over what the service's unpacking needed.
+    /// Takes over what the start and the service's unpacking needed, and the code of all drivers of network cards but
+    /// the one that has code at the address `driver`.
     ///
     /// # Safety
-    /// The service is unpacked. Called once.
-    pub unsafe fn take_unpacker(&mut self) {
-        for (start, end) in self.unpacker() {
-            self.add(start as u64, end as u64);
+    /// The service is unpacked, and has that driver alone. Called once.
+    pub unsafe fn take_starts(&mut self, driver: usize) {
+        let address = |symbol: *const u8| symbol as u64;
+        let bounce_end = (low::BOUNCE + low::bounce_len()) as u64;
+        for (start, end) in [
+            (address(&raw const _unpack_begin), address(&raw const _start_constants_end)),
+            (address(&raw const _end), address(&raw const unpack_end)),
+            (bounce_end, low::UNPACK_END as u64),
+        ] {
+            self.add(start, end);
+        }
+        // The last one first: what lies before a range becomes part of it.
+        for card in cards().windows(2).rev() {
+            if let [start, end] = card
+                && !(*start as usize..*end as usize).contains(&driver)
+            {
+                self.add(u64::from(*start), u64::from(*end));
+            }
         }
     }
 
@@ -111,12 +122,15 @@ impl Arena {
     #[inline(never)]
     fn add(&mut self, start: u64, end: u64) {
         let end = end.min(0xFFFF_F000);
-        let mut known = self.ranges.iter_mut().take(self.count);
-        if start < end
-            && let Some(behind) = known.find(|range| range.next as u64 == end)
-        {
-            behind.next = start as usize;
-            return;
+        for range in self.ranges.iter_mut().take(self.count).filter(|_| start < end) {
+            if range.next as u64 == end {
+                range.next = start as usize;
+                return;
+            }
+            if range.end as u64 == start {
+                range.end = end as usize;
+                return;
+            }
         }
         if let Some(range) = self.ranges.get_mut(self.count)
             && end > start
@@ -146,14 +160,19 @@ impl Arena {
     ) -> Result<usize, OutOfMemory> {
         let align = align.max(4);
         let (mut best, mut least, mut available) = (None, usize::MAX, 0);
-        let loader = &raw const _loader_begin as usize..&raw const _loader_end as usize;
+        let loader = &raw const _loader_begin as usize..&raw const _start_constants_end as usize;
+        let page = |address: Option<&u32>| address.map_or(0, |address| *address as usize / PAGE);
+        let drivers = page(cards().first())..=page(cards().last());
         let code_end = &raw const _end as usize;
         for range in &mut self.ranges {
+            // From the end, so that what is left can grow together with what comes free before it.
             let room = range.end.saturating_sub(range.next.next_multiple_of(align));
             available = available.max(room);
             // The smallest that serves, so that large ones stay for what is large; those with code in their
             // first page last.
-            let has_code = loader.contains(&range.next) || range.next / PAGE == code_end / PAGE;
+            let has_code = loader.contains(&range.next)
+                || drivers.contains(&(range.next / PAGE))
+                || range.next / PAGE == code_end / PAGE;
             let is_slow = has_code && !self.is_cold;
             let cost = if is_slow { usize::MAX - 1 } else { room };
             if wanted <= room && cost < least {
@@ -163,10 +182,18 @@ impl Arena {
         let Some(range) = best else {
             return Err(shortage(Shortage { purpose, wanted, available }));
         };
-        let start = range.next.next_multiple_of(align);
-        range.next = start + wanted;
+        // No lower than the range's first aligned address, from which on there is room.
+        let start = (range.end - wanted) & !(align - 1);
+        range.end = start;
         Ok(start)
     }
+}
+
+/// Where the code of each driver begins, and behind these where the last one's ends.
+fn cards() -> &'static [u32] {
+    let (begin, end) = (&raw const _cards, &raw const _cards_table_end);
+    // SAFETY: the linker script makes the table, which nobody writes to.
+    unsafe { slice::from_raw_parts(begin, (end as usize - begin as usize) / size_of::<u32>()) }
 }
 
 /// Keeps what did not fit, to be said: the server does not start then.

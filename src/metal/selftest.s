@@ -5,7 +5,6 @@
         .global selftest_byte_swap
 selftest_byte_swap:
         pushal
-        movl    36(%esp), %eax
         pushl   %eax
         movl    4(%eax), %ebx
         movl    8(%eax), %ecx

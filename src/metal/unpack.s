@@ -96,6 +96,7 @@ unpack:
 # on the same stack.
         .global enter_service
 enter_service:
+        pushl   %eax
         movl    $unpack_end, %esi
         subl    kernel_length, %esi
         addl    $_loader_end-0x8000, %esi
@@ -109,6 +110,7 @@ enter_service:
         movl    $_service_end, VAR_PIECE_END
         movl    $0, VAR_NEXT_END
         call    unpack_code
+        popl    %eax
         jmp     kernel_run
 
 # The archive at ESI: to EDI what comes before VAR_DATA_END, all else up to VAR_END to the table and the streams

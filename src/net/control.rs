@@ -176,11 +176,10 @@ pub(super) struct ControlPool<'a> {
 }
 
 impl<'a> ControlPool<'a> {
-    /// `count` sockets on `port`, with buffers of `receive` and `send` bytes.
+    /// `count` sockets on `port`, which [`ControlPool::furnish`] makes before anything else is done with them.
     pub(super) fn new<M: Memory<'a>>(
         port: u16,
         count: usize,
-        (receive, send): (usize, usize),
         per_address: usize,
         memory: &mut M,
     ) -> Result<ControlPool<'a>, OutOfMemory> {
@@ -195,17 +194,6 @@ impl<'a> ControlPool<'a> {
             peer: NOBODY,
             local: NOBODY,
         })?;
-        for slot in slots.iter_mut() {
-            let receive = SocketBuffer::new(memory.bytes("control buffers", receive)?);
-            let send = SocketBuffer::new(memory.bytes("control buffers", send)?);
-            let mut socket = Socket::new(receive, send);
-            socket.set_nagle_enabled(false);
-            socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
-            socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
-            // Refused for port 0 alone.
-            let _ = socket.listen(port);
-            slot.handle = slot.set.add(socket);
-        }
         Ok(ControlPool {
             slots,
             others,
@@ -215,6 +203,29 @@ impl<'a> ControlPool<'a> {
             any_waits: false,
             dirty: 0,
         })
+    }
+
+    /// Takes the memory for buffers of `receive` and `send` bytes, and makes the sockets.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    pub(super) fn furnish<M: Memory<'a>>(
+        &mut self,
+        (receive, send): (usize, usize),
+        memory: &mut M,
+    ) -> Result<(), OutOfMemory> {
+        for slot in self.slots.iter_mut() {
+            let receive = SocketBuffer::new(memory.bytes("control buffers", receive)?);
+            let send = SocketBuffer::new(memory.bytes("control buffers", send)?);
+            let mut socket = Socket::new(receive, send);
+            socket.set_nagle_enabled(false);
+            socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE)));
+            socket.set_timeout(Some(Duration::from_secs(TIMEOUT)));
+            // Refused for port 0 alone.
+            let _ = socket.listen(self.port);
+            slot.handle = slot.set.add(socket);
+        }
+        Ok(())
     }
 
     /// Makes all be looked at.

@@ -96,11 +96,13 @@ pub(super) struct DataPool<'a> {
 
 impl<'a> DataPool<'a> {
     /// `count` sockets that will have buffers of `wanted` bytes to receive and to send, or of what memory there is:
-    /// [`DataPool::furnish`] gives them these, before anything else is done with them.
+    /// [`DataPool::furnish`] gives them these, before anything else is done with them. Of that memory `kept` bytes
+    /// are others'.
     pub(super) fn new<M: Memory<'a>>(
         control: u16,
         count: usize,
         wanted: (usize, usize),
+        kept: usize,
         seed: u64,
         memory: &mut M,
     ) -> Result<DataPool<'a>, OutOfMemory> {
@@ -119,10 +121,11 @@ impl<'a> DataPool<'a> {
             repeated: 0,
             end: 0,
         })?;
+        let kept = KEPT + kept;
         let room = |kept| memory.free().saturating_sub(kept) / count.max(1);
-        let mut buffers = fitting(wanted, room(KEPT + wanted.1));
+        let mut buffers = fitting(wanted, room(kept + wanted.1));
         if buffers.1 < SEVERAL {
-            buffers = fitting((wanted.0, buffers.1), room(KEPT));
+            buffers = fitting((wanted.0, buffers.1), room(kept));
         }
         let ephemeral = EPHEMERAL + (seed >> 40) as u16 % (u16::MAX - EPHEMERAL);
         Ok(DataPool {

@@ -62,6 +62,8 @@ pub struct Plan<'a> {
     /// Receive and send buffer of each data socket, bytes; where memory is short they are smaller, 4 KB at
     /// least. For speed at least 2 * 1460.
     pub data_buffers: (usize, usize),
+    /// Bytes of memory that others take before [`Stack::furnish`].
+    pub kept: usize,
     /// Control connections from one address at most; further ones wait in the client's TCP. Where a NAT
     /// makes all clients look like one, as many as there are control sockets.
     pub per_address: usize,
@@ -133,6 +135,8 @@ pub struct Stack<'a> {
     dhcp: Option<SocketHandle>,
     event: Option<Event>,
     control: ControlPool<'a>,
+    /// Sizes of a control connection's buffers for receiving and sending, bytes.
+    control_buffers: (usize, usize),
     data: DataPool<'a>,
     counters: Statistics,
     /// When the last turn was.
@@ -188,17 +192,14 @@ impl<'a> Stack<'a> {
             Class::Slip => HardwareAddress::Ip,
         });
         config.random_seed = plan.seed;
-        let mut control = ControlPool::new(
-            plan.control_port,
-            plan.control_sockets,
-            plan.control_buffers,
-            plan.per_address,
-            memory,
-        )?;
+        let mut control =
+            ControlPool::new(plan.control_port, plan.control_sockets, plan.per_address, memory)?;
+        let (receive, send) = plan.control_buffers;
         let data = DataPool::new(
             plan.control_port,
             plan.data_sockets,
             plan.data_buffers,
+            plan.kept + plan.control_sockets * (receive + send),
             plan.seed,
             memory,
         )?;
@@ -226,6 +227,7 @@ impl<'a> Stack<'a> {
             dhcp,
             event: None,
             control,
+            control_buffers: plan.control_buffers,
             data,
             counters: Statistics::default(),
             polled: now,
@@ -250,7 +252,8 @@ impl<'a> Stack<'a> {
     pub fn furnish(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
         // The largest first.
         self.data.furnish(memory)?;
-        self.device.furnish(memory)
+        self.device.furnish(memory)?;
+        self.control.furnish(self.control_buffers, memory)
     }
 
     /// Sizes of a data connection's buffers for receiving and sending, bytes.

@@ -37,6 +37,7 @@ use crate::net::nic::Nic;
 use crate::net::{self, Address, AddressPlan, Plan, Stack};
 use crate::time::{DateTime, Millis};
 use crate::vfs::Provider;
+use crate::vfs::drives::Drives;
 use desk::{Desk, Figures};
 use links::{Control, Data};
 use start::Start;
@@ -99,7 +100,7 @@ struct Connection {
 /// The server.
 pub struct Server<'a, 'm, M: Machine> {
     machine: &'m mut M,
-    files: &'a mut dyn Provider,
+    files: &'a mut Drives<'a>,
     stack: &'a mut Stack<'a>,
     start: &'a Start<'a>,
     found: &'a [u8],
@@ -169,15 +170,15 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         machine: &'m mut M,
         desk: &'m mut Desk<'a>,
         nic: &'a mut (dyn Nic + 'a),
-        files: &'a mut dyn Provider,
+        files: &'a mut Drives<'a>,
         start: &'a Start<'a>,
         memory: &mut impl Memory<'a>,
     ) -> Result<Server<'a, 'm, M>, OutOfMemory> {
         let (now, time, seed) = (machine.now(), machine.date_time(), machine.entropy());
         let clients = usize::from(start.settings.clients).min(MAX_SESSIONS);
         let found = desk.take_found(memory);
-        let plan = plan(&start.settings, clients, seed, memory)?;
-        let connections = memory.slots("sessions", clients, |_| None)?;
+        let kept = files.wanted(clients) + clients * size_of::<Option<Connection>>();
+        let plan = plan(&start.settings, clients, kept, seed, memory)?;
         if let Some(path) = start.log_file {
             desk.open_log(path, memory)?;
         }
@@ -199,7 +200,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             stack,
             start,
             found,
-            connections,
+            connections: &mut [],
             statistics: Statistics::new(time),
             who: [const { None }; MAX_SESSIONS],
             gone: Gone::default(),
@@ -220,12 +221,16 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         })
     }
 
-    /// Takes the memory for what is transferred, and says what the server is like.
+    /// Takes the memory for disks, sessions and what is transferred, also of what the start leaves, and says what
+    /// the server is like.
     ///
     /// # Errors
     /// As [`Server::new`].
     #[inline(never)]
     pub fn furnish(&mut self, memory: &mut impl Memory<'a>) -> Result<(), OutOfMemory> {
+        let clients = usize::from(self.start.settings.clients).min(MAX_SESSIONS);
+        self.files.furnish(memory, clients)?;
+        self.connections = memory.slots("sessions", clients, |_| None)?;
         self.stack.furnish(memory)?;
         let settings = &self.start.settings;
         self.desk.announce(self.machine, settings, memory.free());
@@ -513,6 +518,7 @@ fn data_buffers(settings: &Settings) -> (usize, usize) {
 fn plan<'a>(
     settings: &Settings,
     clients: usize,
+    kept: usize,
     seed: u64,
     memory: &mut impl Memory<'a>,
 ) -> Result<Plan<'a>, OutOfMemory> {
@@ -529,7 +535,7 @@ fn plan<'a>(
             AddressPlan::Dhcp { hostname: core::str::from_utf8(hostname).unwrap_or_default() }
         }
     };
-    let spares = (memory.free() / FREE_FOR_A_SPARE).clamp(1, SPARE_SOCKETS);
+    let spares = (memory.free().saturating_sub(kept) / FREE_FOR_A_SPARE).clamp(1, SPARE_SOCKETS);
     Ok(Plan {
         address,
         mtu: settings.mtu,
@@ -538,6 +544,7 @@ fn plan<'a>(
         control_buffers: (COMMANDS, wire::send_buffer(settings.code_page)),
         data_sockets: clients,
         data_buffers: data_buffers(settings),
+        kept,
         // Those beyond the limit are told 421.
         per_address: usize::from(settings.clients_per_address()) + spares,
         seed,

@@ -308,12 +308,26 @@ impl<'a> Drives<'a> {
         memory: &mut impl Memory<'a>,
         clients: usize,
     ) -> Result<(), OutOfMemory> {
+        // The largest first.
+        self.cache.resize(memory, self.size.cache)?;
+        self.survey.take_memory(memory)?;
+        self.index.take_memory(memory, self.size.index)?;
         self.files = memory.slots("open files", files(clients), Place::free)?;
         self.directories = memory.slots("open files", directories(clients), Place::free)?;
-        self.turns.take_memory(memory, clients)?;
-        self.cache.resize(memory, self.size.cache)?;
-        self.index.take_memory(memory, self.size.index)?;
-        self.survey.take_memory(memory)
+        self.turns.take_memory(memory, clients)
+    }
+
+    /// Bytes that [`Drives::furnish`] takes of memory.
+    pub fn wanted(&self, clients: usize) -> usize {
+        fn bytes<T>(_: &[T], count: usize) -> usize {
+            count * size_of::<T>()
+        }
+        bytes(self.files, files(clients))
+            + bytes(self.directories, directories(clients))
+            + slices::WAITING
+            + self.size.cache.bytes()
+            + self.size.index * 2
+            + self.survey.wanted()
     }
 
     // A frame of its own: mounting comes after it.

@@ -53,6 +53,9 @@ pub(super) struct Turns<'a> {
     searches: [Option<Search>; 2],
 }
 
+/// Bytes that [`Turns::take_memory`] takes at most.
+pub(super) const WAITING: usize = size_of::<Vec<Turn, { MOST_CLIENTS + 2 }>>();
+
 impl<'a> Turns<'a> {
     /// For the start, which makes one call after the other.
     pub(super) fn new(memory: &mut impl Memory<'a>) -> Result<Turns<'a>, OutOfMemory> {

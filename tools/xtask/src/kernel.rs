@@ -111,7 +111,8 @@ pub fn extract(elf: &Path) -> Result<Kernel> {
         elf: elf.into(),
         file: packed_file(&file)?,
         boot_sector,
-        memory: address(&file, "_end")? - FLAT_START as u32,
+        memory: address(&file, "_end")? - FLAT_START as u32 + address(&file, "_bss_end")?
+            - address(&file, "stack_guard")?,
         start: address(&file, "_start_end")? - address(&file, "_overlay")?,
         load_end: address(&file, "kernel_load_end")?,
         stack: address(&file, "stack_bottom")? as usize..address(&file, "stack_top")? as usize,

@@ -28,6 +28,7 @@ pub fn plan() -> Plan<'static> {
         control_buffers: (1024, 2048),
         data_sockets: CLIENTS,
         data_buffers: (8192, 8192),
+        kept: 0,
         per_address: SOCKETS,
         seed: 42,
     }

@@ -303,10 +303,9 @@ pub fn boot(content: &[u8]) -> (Server<'static, 'static, Board>, ChipPc) {
     let Ok(desk) = Desk::new(machine, &mut memory) else { panic!("no memory for the desk") };
     let desk = Box::leak(Box::new(desk));
     let disks = Box::leak(Box::new(IdeDisk(Ata::find(io(DISK)))));
-    let Ok(drives) = Drives::new(disks, &mut memory, DrivesSize::of(CACHE)) else {
+    let Ok(drives) = Drives::placed(disks, &mut memory, DrivesSize::of(CACHE)) else {
         panic!("no memory for the drives")
     };
-    let drives = Box::leak(Box::new(drives));
     drives.set_time(time);
     let c = Drive::from_index(2).expect("C");
     let mut say = |text: std::fmt::Arguments<'_>, _: Severity| panel.note(&text.to_string());

@@ -254,10 +254,9 @@ fn boot(
     let unpacker = memory.bytes("unpacking", UNPACKER).map_err(drop)?;
     let desk = Box::leak(Box::new(Desk::new(pc, memory).map_err(drop)?));
     found::disks(desk, pc, disks);
-    let drives = Drives::new(disks, memory, DrivesSize::of(32 * 1024));
-    let drives = Box::leak(Box::new(drives.map_err(|error| {
+    let drives = Drives::placed(disks, memory, DrivesSize::of(32 * 1024)).map_err(|error| {
         desk.say(pc, format_args!("ERROR: {error}"), Severity::Error);
-    })?));
+    })?;
     drives.set_time(pc.date_time());
     found::drives(desk, pc, drives);
     let read = start::read(drives, Drive::A, memory, &mut |text, how| desk.say(pc, text, how));

@@ -171,6 +171,7 @@ impl Arena {
             // The smallest that serves, so that large ones stay for what is large; those with code in their
             // first page last.
             let has_code = loader.contains(&range.next)
+                || range.next / PAGE == low::BOOT_END / PAGE
                 || drivers.contains(&(range.next / PAGE))
                 || range.next / PAGE == code_end / PAGE;
             let is_slow = has_code && !self.is_cold;

@@ -306,7 +306,8 @@ impl<P: Ports, R: DmaRegion> Nic for Pcnet<P, R> {
             io: self.io,
             irq: self.irq,
             mtu: 1500,
-            receive_frames: RECEIVERS as u8,
+            // Two are for small frames among the full ones.
+            receive_frames: RECEIVERS as u8 - 2,
         }
     }
 

@@ -166,7 +166,7 @@ impl<P: Ports> Nic for Slip<'_, P> {
             io: self.io,
             irq: Some(self.irq),
             mtu: MTU,
-            receive_frames: 2,
+            receive_frames: 3,
         }
     }
 

@@ -90,6 +90,8 @@ pub(super) struct DataPool<'a> {
     /// Connections on which data comes in, how many and a bit for each.
     uploads: usize,
     uploading: u16,
+    /// The least of their peers' segments, bytes of data.
+    mss: usize,
     /// Sizes of the buffers for receiving and sending, bytes.
     buffers: (usize, usize),
 }
@@ -117,6 +119,7 @@ impl<'a> DataPool<'a> {
             linger: None,
             uploads: false,
             credit: Default::default(),
+            mss: MSS,
             acknowledged: (0, 0),
             repeated: 0,
             end: 0,
@@ -139,6 +142,7 @@ impl<'a> DataPool<'a> {
             news: 0,
             uploads: 0,
             uploading: 0,
+            mss: MSS,
             buffers,
         })
     }
@@ -212,12 +216,20 @@ impl<'a> DataPool<'a> {
             self.uploads += usize::from(!slot.uploads);
             self.uploading |= bit(index);
             slot.uploads = true;
+            self.mss = self.mss.min(slot.mss);
             slot.credit.take(segment, on);
         }
         slot.renew(segment);
         slot.count_repetition(segment);
         if !sent || slot.repeated > 0 || slot.socket().state() != State::Established {
             self.dirty |= bit(index);
+        }
+    }
+
+    /// Notes the largest segment of the peer whose SYN came, bytes of data.
+    pub(super) fn note_mss(&mut self, index: usize, mss: usize) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.mss = mss;
         }
     }
 
@@ -243,13 +255,13 @@ impl<'a> DataPool<'a> {
 
     /// Sends what there is, one packet of each socket in turn, at most `burst` packets. `send` sends one
     /// packet from a set, which announces no larger window than this, and says where its data and that window end,
-    /// or that there was none; it says nothing when the card takes no more. The card's ring of `ring` bytes is shared
+    /// or that there was none; it says nothing when the card takes no more. The card's ring of `frames` is shared
     /// out among uploads; `quiet`: it holds nothing.
     pub(super) fn egress(
         &mut self,
         now: Millis,
         burst: usize,
-        (ring, quiet): (usize, bool),
+        (frames, quiet): (usize, bool),
         send: &mut dyn FnMut(&mut SocketSet<'a>, usize) -> Option<Option<Sent>>,
     ) {
         (self.now, self.touched) = (now, false);
@@ -261,7 +273,7 @@ impl<'a> DataPool<'a> {
                 unsettled &= !bit(index);
                 slot.settle(now);
             }
-            let Some(window) = self.window(index, ring, quiet) else {
+            let Some(window) = self.window(index, frames, quiet) else {
                 later |= bit(index);
                 continue;
             };
@@ -285,12 +297,16 @@ impl<'a> DataPool<'a> {
         }
     }
 
-    /// The window that a slot may announce, of so many bytes of ring; `None`: its acknowledgement is to wait.
-    fn window(&self, index: usize, ring: usize, quiet: bool) -> Option<usize> {
-        let (slot, share) = (self.slots.get(index)?, ring / self.uploads.max(1));
+    /// The window that a slot may announce, of a ring of `frames`; `None`: its acknowledgement is to wait.
+    fn window(&self, index: usize, frames: usize, quiet: bool) -> Option<usize> {
+        let slot = self.slots.get(index)?;
+        // A frame takes its place in many a ring whether it is full or not.
+        let mss = self.mss.min(slot.mss);
+        let ring = frames * mss;
+        let share = ring / self.uploads.max(1);
         match self.uploads {
             0 => return Some(RUN.min(ring)),
-            _ if !slot.uploads => return Some(FIRST),
+            _ if !slot.uploads => return Some(FIRST.min(ring)),
             1 => return Some(ring),
             _ if !slot.only_takes() => return Some(share.max(MSS)),
             _ => {}
@@ -302,19 +318,20 @@ impl<'a> DataPool<'a> {
             others &= others - 1;
             lent += self.slots.get(other).map_or(0, |slot| slot.credit.counted(self.now));
         }
-        slot.credit.window((ring, share), lent, quiet, self.now)
+        slot.credit.window((ring, share, mss), lent, quiet, self.now)
     }
 
     /// Makes every socket that is in use have its timers looked at.
     // Not inlined: it is rare.
     #[inline(never)]
     pub(super) fn look_at_all(&mut self) {
-        (self.uploads, self.uploading) = (0, 0);
+        (self.uploads, self.uploading, self.mss) = (0, 0, MSS);
         for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.port != 0) {
             self.dirty |= bit(index);
             if slot.uploads {
                 self.uploads += 1;
                 self.uploading |= bit(index);
+                self.mss = self.mss.min(slot.mss);
             }
         }
     }

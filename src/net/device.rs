@@ -24,6 +24,11 @@ const HELD: usize = 64;
 /// Segments that smoltcp hands over in one packet, at most: half of the largest send buffer, 8 KB.
 const MOST_SEGMENTS: usize = 6;
 
+/// Segments of a peer that does not say (RFC 9293 section 3.7.1), and the least that are believed: those of SLIP's
+/// shortest packets, 296 bytes.
+const DEFAULT_MSS: usize = 536;
+const LEAST_MSS: usize = 256;
+
 /// The frame that smoltcp is to see.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
@@ -230,22 +235,27 @@ impl<'a> NicDevice<'a> {
         self.shown = Shown::Fetched;
     }
 
-    /// Has smoltcp hand over several segments at once to the peer whose SYN was fetched, if he takes full
-    /// ones: the SYN that it sees says so.
-    pub(super) fn raise_mss(&mut self) {
+    /// The largest segment of the peer whose SYN was fetched, bytes of data: he is taken to send as he receives.
+    /// If he takes full ones, smoltcp is to hand over several at once: the SYN that it sees says so.
+    pub(super) fn take_mss(&mut self) -> usize {
         let header = self.sender.header();
+        let mut peers = DEFAULT_MSS;
         if let Some(packet) = self.buffer.get_mut(self.at + header..self.at + self.fetched)
             && let Some(mss) = packet::tcp_options(packet).and_then(packet::maximum_segment_size)
-            && usize::from(u16::from_be_bytes(*mss)) >= MSS
-            && let Ok(raised) = u16::try_from(self.segments * MSS)
         {
-            *mss = raised.to_be_bytes();
+            peers = usize::from(u16::from_be_bytes(*mss));
+            if peers >= MSS
+                && let Ok(raised) = u16::try_from(self.segments * MSS)
+            {
+                *mss = raised.to_be_bytes();
+            }
         }
+        peers.clamp(LEAST_MSS, MSS.min(self.mtu - 40))
     }
 
-    /// Bytes of full segments' data that the card's ring takes.
+    /// Frames that the card's ring takes.
     pub(super) fn ring(&self) -> usize {
-        self.burst * MSS
+        self.burst
     }
 
     /// Sets the largest window that data connections announce, bytes.

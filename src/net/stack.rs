@@ -397,7 +397,8 @@ impl<'a> Stack<'a> {
     /// that continues it: TCP's work for a packet costs more than its data.
     fn deliver_data(&mut self, index: usize, segment: Segment) {
         if segment.is_syn() {
-            self.device.raise_mss();
+            let mss = self.device.take_mss();
+            self.data.note_mss(index, mss);
         }
         if let Some(headers) = self.device.headers() {
             self.flow.begin(headers, &segment);

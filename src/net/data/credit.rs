@@ -50,10 +50,11 @@ impl Credit {
     }
 
     /// The window for the next acknowledgement, bytes; `None`: it waits. Of the `ring` bytes of the card's, `others` are
-    /// lent, and a connection gets a run or its even `share`. `quiet`: nothing more is in it.
+    /// lent, and a connection gets a run or its even `share`; `mss`: bytes of a segment. `quiet`: nothing more is in
+    /// the ring.
     pub(super) fn window(
         &self,
-        (ring, share): (usize, usize),
+        (ring, share, mss): (usize, usize, usize),
         others: usize,
         quiet: bool,
         now: Millis,
@@ -63,7 +64,7 @@ impl Credit {
         // Less is not worth a packet, unless the peer waits for what he is owed.
         let gain = most / 2;
         let awaited = left >= gain && !quiet;
-        let late = now.since(self.since) >= HOLDS && window >= MSS;
+        let late = now.since(self.since) >= HOLDS && window >= mss;
         (late || !awaited && window >= left + gain).then_some(window)
     }
 }

@@ -84,6 +84,8 @@ pub(super) struct Slot<'a> {
     pub(super) linger: Option<Millis>,
     /// The peer has sent data on this connection.
     pub(super) uploads: bool,
+    /// His largest segments, bytes of data.
+    pub(super) mss: usize,
     /// What he may still send.
     pub(super) credit: Credit,
     /// What the peer acknowledged last, number and window; and how often he has repeated it.

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::rig::{Boot, C, SERVER};
+use crate::ftp::Ftp;
+use crate::rig::{Boot, C, Rig, SERVER};
 use ftpsrv::hw::nic;
 use ftpsrv::net::nic::Nic;
 use sim::chips::dp8390::{Card, Dp8390};
@@ -14,6 +15,7 @@ use sim::chips::ram::{CardMemory, Ram};
 use sim::chips::rtl8139::Rtl8139;
 use sim::chips::uart::{Kind, SlipPeer, Uart};
 use sim::chips::{Cable, Device, PortBus, Station};
+use sim::client::Host;
 use sim::network::{Network, Random, STATION};
 
 /// A PC with one card, which the server finds as FTPSRV_NIC says.
@@ -116,6 +118,49 @@ fn pcnet_on_pci() -> Boot {
         bus.plug(Pci::new(0x2000_1022, 0x6100));
         Pcnet::pci(0x6100, STATION, ram)
     })
+}
+
+/// A frame takes a descriptor, or whole pages, however little is in it: who sends small ones is not to send more
+/// than the card takes.
+#[test]
+fn small_segments_do_not_overflow_a_card() {
+    let ne2000 = || with_card("", |_, _| Dp8390::new(Card::ne2000(0x300), STATION));
+    let ne1000 = || with_card("", |_, _| Dp8390::new(Card::ne1000(0x300), STATION));
+    for mtu in [576, 1006, 1400, 1500] {
+        small_segments("NE2000", ne2000(), mtu);
+        small_segments("NE1000", ne1000(), mtu);
+        small_segments("PCnet", pcnet_on_pci(), mtu);
+        small_segments("RTL8139", rtl8139(), mtu);
+    }
+}
+
+fn small_segments(name: &str, boot: Boot, mtu: usize) {
+    let content = Random::new(7).bytes(200_001);
+    let mut rig = boot.start();
+    for host in &mut rig.hosts {
+        *host = Host::with_mtu(&rig.network, host.ip(), mtu);
+    }
+    let ftp = rig.login(0);
+    assert!(rig.put(ftp, "STOR UP.DAT", &content).starts_with("226"));
+    assert_eq!(lost(&mut rig, ftp), 0, "{name}, packets of {mtu}");
+    // When another one joins, the ring is still lent to the first.
+    let other = rig.login(1);
+    let up = rig.begin(other, "STOR TWO.DAT");
+    rig.hosts[1].send(up, &content);
+    rig.hosts[1].close(up);
+    assert!(rig.put(ftp, "STOR MORE.DAT", &content).starts_with("226"));
+    assert!(rig.reply(other).starts_with("226"));
+    assert!(lost(&mut rig, ftp) <= 2, "{name}, packets of {mtu}");
+    assert!(rig.on_disk(C, "TWO.DAT") == content);
+}
+
+/// Frames that the card has dropped.
+fn lost(rig: &mut Rig, client: Ftp) -> u32 {
+    // As often the figures are renewed.
+    rig.run(1_100);
+    let reply = rig.cmd(client, "SITE STATS");
+    let (before, _) = reply.split_once(" lost").expect("how many are lost");
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
 fn rtl8139() -> Boot {

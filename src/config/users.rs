@@ -14,7 +14,7 @@ use super::lines::{self, Line, Lines, words};
 use super::report::{Invalid, Message, Report, Severity};
 use crate::text::Printable;
 use crate::vfs::path::PathError;
-use crate::vfs::{Incoming, Permission, Permissions, ResolvedPath, Sandbox, UserPath};
+use crate::vfs::{Incoming, Name83, Permission, Permissions, ResolvedPath, Sandbox, UserPath};
 
 /// Characters that a userid or a password may have.
 pub const MAX_LENGTH: usize = 10;
@@ -146,33 +146,31 @@ impl<'a> Users<'a> {
     /// # Errors
     /// [`PathError::NoSuchDrive`] and [`PathError::TooDeep`].
     pub fn resolve(&self, rights: &Rights, path: &UserPath) -> Result<ResolvedPath, PathError> {
-        let root = rights.sandbox.map(|span| self.text_at(span));
-        // Not moved: it is large.
-        match &Sandbox::of(root) {
-            Ok(sandbox) => sandbox.resolve(path),
-            Err(error) => Err(*error),
-        }
+        Sandbox::resolve_in(rights.sandbox.map(|span| self.text_at(span)), path)
     }
 
-    /// Whether who has `rights` may upload to `directory`, in his own names.
-    pub fn admits(&self, rights: &Rights, directory: &UserPath) -> bool {
-        match rights.incoming {
-            None => true,
-            Some(span) => self.path_at(span).is_ok_and(|incoming| directory.is_within(&incoming)),
-        }
+    /// Whether who has `rights` may upload to the directory that these names lead to, his own.
+    pub fn admits(&self, rights: &Rights, directory: &[Name83]) -> bool {
+        self.compare_incoming(rights, |incoming| directory.starts_with(incoming)).unwrap_or(true)
     }
 
     /// Whether `directory` is, or is above, the only directory to which who has `rights` may upload.
     pub fn holds_incoming(&self, rights: &Rights, directory: &UserPath) -> bool {
-        match rights.incoming {
-            None => false,
-            Some(span) => self.path_at(span).is_ok_and(|incoming| incoming.is_within(directory)),
-        }
+        let is_above = |incoming: &[Name83]| incoming.starts_with(directory.names());
+        self.compare_incoming(rights, is_above).unwrap_or(false)
     }
 
+    /// What `test` says of the only directory to which who has `rights` may upload; `None`: he has no such one.
     #[inline(never)]
-    fn path_at(&self, span: Span) -> Result<UserPath, PathError> {
-        UserPath::root().join(self.text_at(span))
+    fn compare_incoming(
+        &self,
+        rights: &Rights,
+        test: impl FnOnce(&[Name83]) -> bool,
+    ) -> Option<bool> {
+        let mut incoming = UserPath::root();
+        // That it is a path was found out at the start.
+        let is_path = incoming.go(self.text_at(rights.incoming?)).is_ok();
+        Some(is_path && test(incoming.names()))
     }
 
     fn text_at(&self, Span { start, length }: Span) -> &[u8] {

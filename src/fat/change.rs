@@ -91,11 +91,19 @@ impl Default for Change {
 }
 
 impl Change {
-    /// A change that begins with marking the volume.
-    pub fn new() -> Change {
-        let mut steps = Vec::new();
-        let _ = steps.push(Step::MarkInUse);
+    /// A change without steps.
+    pub const fn new() -> Change {
+        let steps = Vec::new();
         Change { steps, at: 0, progress: 0, head: [0; 64], freed: None, claimed: [0; 2] }
+    }
+
+    /// Becomes a change that begins with marking the volume: a change is large, and each copy takes stack.
+    #[inline(never)]
+    pub fn begin(&mut self) {
+        self.steps.clear();
+        self.then(Step::MarkInUse);
+        (self.at, self.progress, self.freed) = (0, 0, None);
+        (self.head, self.claimed) = ([0; 64], [0; 2]);
     }
 
     /// Adds a step. The longest change has 15.
@@ -103,13 +111,6 @@ impl Change {
     pub fn then(&mut self, step: Step) {
         let pushed = self.steps.push(step);
         debug_assert!(pushed.is_ok(), "change too long");
-    }
-
-    /// Adds the steps of another change.
-    pub fn append(&mut self, other: &Change) {
-        for &step in other.steps.iter().filter(|step| !matches!(step, Step::MarkInUse)) {
-            self.then(step);
-        }
     }
 
     /// Adds the erasing of a long name.

@@ -107,7 +107,7 @@ pub struct Client {
     pub(super) penalty: Option<Millis>,
     /// The working directory.
     pub(super) directory: UserPath,
-    /// The object of the transfer under way or of RNFR.
+    /// The object of the transfer under way, of RNFR, or of the command that is being run: one at a time.
     pub(super) path: UserPath,
     /// RNFR was given and `path` is its argument.
     pub(super) renaming: bool,
@@ -197,26 +197,22 @@ impl Client {
         Ok(users.resolve(self.rights()?, path)?)
     }
 
-    /// The path that a command's argument names.
-    pub(super) fn named(&mut self, argument: &[u8]) -> Result<UserPath, Refusal> {
-        self.long.join(&self.directory, argument, false)
-    }
-
-    /// The path that a command's argument names, of something that may have to be made.
-    pub(super) fn new_name(&mut self, argument: &[u8]) -> Result<UserPath, Refusal> {
-        self.long.join(&self.directory, argument, true)
-    }
-
-    /// The path that a command's argument names, and the place on a disk that it means.
+    /// Makes what a command's argument names [`Client::path`].
     #[inline(never)]
-    pub(super) fn target(
-        &mut self,
-        users: &Users<'_>,
-        argument: &[u8],
-    ) -> Result<(UserPath, ResolvedPath), Refusal> {
-        let path = self.named(argument)?;
-        let place = self.resolve(users, &path)?;
-        Ok((path, place))
+    pub(super) fn name(&mut self, argument: &[u8]) -> Result<(), Refusal> {
+        self.long.join(&mut self.path, &self.directory, argument, false)
+    }
+
+    /// The same for something that may have to be made.
+    #[inline(never)]
+    pub(super) fn name_new(&mut self, argument: &[u8]) -> Result<(), Refusal> {
+        self.long.join(&mut self.path, &self.directory, argument, true)
+    }
+
+    /// The place on a disk that [`Client::path`] means.
+    #[inline(never)]
+    pub(super) fn place(&self, users: &Users<'_>) -> Result<ResolvedPath, Refusal> {
+        self.resolve(users, &self.path)
     }
 
     /// Refuses a command that the user has no permission for.

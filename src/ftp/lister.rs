@@ -26,7 +26,7 @@ pub(super) fn open(
     client: &Client,
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
-    let place = client.resolve(cx.shared.users, &client.path);
+    let place = client.place(cx.shared.users);
     let place = kept(&place)?;
     if transfer.stage == Stage::Open {
         match cx.files.open_dir(place) {
@@ -67,7 +67,7 @@ pub(super) fn send_lines(
     if !listing.on_control && !matches!(cx.data.state(), DataState::Open | DataState::PeerClosed) {
         return Err(BROKEN_OFF);
     }
-    let view = View::of(place, cx)?;
+    let view = View::of(place.login, place.path.names(), place.facts, cx)?;
     let mut walk =
         Walk { listing, place, view: &view, is_sent: &mut transfer.carry, left: ENTRIES, sent: 0 };
     let more = if listing.on_control { walk.send_control(cx) } else { walk.send_data(cx) };
@@ -107,8 +107,8 @@ impl Walk<'_> {
         if *self.is_sent {
             return Ok(false);
         }
-        let attributes =
-            files.attributes(&users.resolve(self.place.login.rights()?, self.place.path)?)?;
+        let place = users.resolve(self.place.login.rights()?, self.place.path);
+        let attributes = files.attributes(place.as_ref().map_err(|error| *error)?)?;
         *self.is_sent = true;
         if let Some(&name) = self.place.path.names().last() {
             show(&DirEntry { name, attributes });

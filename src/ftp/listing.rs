@@ -9,7 +9,7 @@ use super::client::{Context, Login};
 use super::reply::{Line, Refusal, write_number};
 use crate::time::{DateTime, Zone, two_digits};
 use crate::vfs::provider::{Attributes, DirEntry, DirHandle, Kind};
-use crate::vfs::{Pattern, Permission, Permissions, UserPath};
+use crate::vfs::{Name83, Pattern, Permission, Permissions, UserPath};
 
 /// How entries are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,20 +50,21 @@ impl Listing {
         prefix: Vec::new(),
     };
 
-    /// The listing that `argument` asks for, given in the directory `here`, and the path to look at.
+    /// The listing that `argument` asks for; `path`, which is where it is given, goes to what is to be looked at.
     ///
     /// # Errors
     /// The path's, and 501 for a pattern behind a longer path than DOS has.
     pub(super) fn parse(
         format: Format,
-        here: &UserPath,
+        path: &mut UserPath,
         argument: &[u8],
-    ) -> Result<(Listing, UserPath), Refusal> {
+    ) -> Result<Listing, Refusal> {
         let mut listing = Listing { format, ..Listing::NONE };
         if format == Format::Facts {
-            return Ok((listing, here.join(argument)?));
+            path.go(argument)?;
+            return Ok(listing);
         }
-        let (path, pattern) = Pattern::locate(here, argument)?;
+        let pattern = Pattern::locate(path, argument)?;
         if pattern.is_some() && format == Format::Names {
             let slash = argument.iter().rposition(|&b| b == b'/' || b == b'\\');
             let prefix = slash.and_then(|slash| argument.get(..=slash)).unwrap_or_default();
@@ -71,7 +72,7 @@ impl Listing {
                 .map_err(|_| Refusal::Reply(&(501, "That path is too long for a pattern")))?;
         }
         listing.pattern = pattern;
-        Ok((listing, path))
+        Ok(listing)
     }
 
     /// Whether an entry is to be shown.
@@ -124,15 +125,20 @@ impl View {
     ///
     /// # Errors
     /// 530: nobody has logged in.
-    pub(super) fn of(place: &Place<'_>, cx: &Context<'_, '_>) -> Result<View, Refusal> {
-        let rights = place.login.rights()?;
+    pub(super) fn of(
+        login: &Login,
+        directory: &[Name83],
+        facts: Facts,
+        cx: &Context<'_, '_>,
+    ) -> Result<View, Refusal> {
+        let rights = login.rights()?;
         Ok(View {
             now: cx.time,
             zone: cx.shared.settings.zone,
             permissions: rights.permissions,
-            incoming: cx.shared.users.admits(rights, place.path),
+            incoming: cx.shared.users.admits(rights, directory),
             clobber: cx.shared.settings.clobber_files,
-            facts: place.facts,
+            facts,
         })
     }
 }
@@ -316,13 +322,14 @@ mod tests {
             (b"*.txt", b"", b""),
             (b"../a/x?.c", b"../a", b"../a/"),
         ] {
-            let (listing, found) = Listing::parse(Format::Names, &here, argument).unwrap();
+            let mut found = here.clone();
+            let listing = Listing::parse(Format::Names, &mut found, argument).unwrap();
             assert_eq!((found, &listing.prefix[..]), (here.join(path).unwrap(), prefix));
             assert_eq!(listing.pattern.is_some(), Pattern::is_pattern(argument));
         }
         let long = [&b"./".repeat(40)[..], b"*"].concat();
-        assert!(Listing::parse(Format::Names, &here, &long).is_err());
-        assert!(Listing::parse(Format::Long, &here, &long).is_ok());
+        assert!(Listing::parse(Format::Names, &mut here.clone(), &long).is_err());
+        assert!(Listing::parse(Format::Long, &mut here.clone(), &long).is_ok());
     }
 
     #[test]

@@ -68,8 +68,8 @@ impl LongNames {
         LongNames { on: false, shortened: false, known: Vec::new(), new: None, seen: 0 }
     }
 
-    /// As [`UserPath::join`], with aliases for the long names in `text`. `make`: the last part may be
-    /// new, and then it gets the first alias, or the one that [`LongNames::next`] came to for the same
+    /// Has `path` go where `text` leads from `here`, with aliases for the long names in `text`. `make`: the last
+    /// part may be new, and then it gets the first alias, or the one that [`LongNames::next`] came to for the same
     /// path.
     ///
     /// # Errors
@@ -77,22 +77,23 @@ impl LongNames {
     /// aliases are taken.
     pub(super) fn join(
         &mut self,
+        path: &mut UserPath,
         here: &UserPath,
         text: &[u8],
         make: bool,
-    ) -> Result<UserPath, Refusal> {
+    ) -> Result<(), Refusal> {
         let last = self.new.take();
         self.shortened = false;
-        let mut path = here.clone();
+        path.clone_from(here);
         match path.go(text) {
             Err(PathError::Name(_)) if self.on => {}
-            gone => {
-                gone?;
-                return Ok(path);
-            }
+            gone => return Ok(gone?),
         }
         let is_slash = |&b: &u8| matches!(b, b'/' | b'\\');
-        path = if text.first().is_some_and(is_slash) { UserPath::root() } else { here.clone() };
+        path.clone_from(here);
+        if text.first().is_some_and(is_slash) {
+            path.clear();
+        }
         let mut parts = text.split(is_slash).filter(|part| !part.is_empty()).peekable();
         while let Some(part) = parts.next() {
             match path.go(part) {
@@ -106,7 +107,7 @@ impl LongNames {
                 gone => gone?,
             }
         }
-        Ok(path)
+        Ok(())
     }
 
     fn alias(
@@ -228,14 +229,21 @@ mod tests {
         Sandbox::new(drive).unwrap().resolve(path).unwrap()
     }
 
+    fn join(names: &mut LongNames, text: &str, make: bool) -> Result<UserPath, Refusal> {
+        // Whatever it was before.
+        let mut path = UserPath::root().join(b"/drive_a/before").unwrap();
+        names.join(&mut path, &UserPath::root(), text.as_bytes(), make)?;
+        Ok(path)
+    }
+
     fn make(names: &mut LongNames, text: &str, is_directory: bool) -> String {
-        let path = names.join(&UserPath::root(), text.as_bytes(), true).unwrap();
+        let path = join(names, text, true).unwrap();
         names.keep(&place(&path), is_directory);
         path.to_string()
     }
 
     fn find(names: &mut LongNames, text: &str) -> Result<String, Refusal> {
-        Ok(names.join(&UserPath::root(), text.as_bytes(), false)?.to_string())
+        Ok(join(names, text, false)?.to_string())
     }
 
     #[test]
@@ -261,15 +269,14 @@ mod tests {
     #[test]
     fn taken_aliases_are_passed_over_and_end() {
         let mut names = names();
-        let here = UserPath::root();
         let mut tries = 1;
-        names.join(&here, b"long name.txt", true).unwrap();
+        join(&mut names, "long name.txt", true).unwrap();
         while names.next().is_some() {
             tries += 1;
-            names.join(&here, b"long name.txt", true).unwrap();
+            join(&mut names, "long name.txt", true).unwrap();
         }
         assert_eq!(tries, crate::vfs::alias::CANDIDATES);
-        names.join(&here, b"long name.txt", true).unwrap();
+        join(&mut names, "long name.txt", true).unwrap();
         names.next();
         // Another path begins anew, and so does the first one after it.
         assert_eq!(make(&mut names, "other name.txt", false), "/OTHERN~1.TXT");
@@ -307,7 +314,7 @@ mod tests {
     #[test]
     fn without_the_setting_nothing_is_shortened() {
         let mut names = LongNames::new();
-        let refused = names.join(&UserPath::root(), b"long name.txt", true);
+        let refused = join(&mut names, "long name.txt", true);
         assert!(matches!(refused, Err(Refusal::Path(PathError::Name(_)))), "{refused:?}");
         assert!(names.on || !names.is_new());
     }

@@ -23,7 +23,7 @@ pub(super) fn open(
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
     let Some(file) = transfer.file else {
-        let place = client.resolve(cx.shared.users, &client.path);
+        let place = client.place(cx.shared.users);
         let place = kept(&place)?;
         // Text is read to where it can be spread from, which is elsewhere each time.
         let pinned = !transfer.ascii;

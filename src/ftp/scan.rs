@@ -178,7 +178,7 @@ impl Scan {
             return Ok(self.report(client, cx));
         }
         let Some(file) = self.file else {
-            let place = client.resolve(cx.shared.users, &client.path);
+            let place = client.place(cx.shared.users);
             let place = kept(&place)?;
             let flags = OpenFlags { read: true, ..OpenFlags::default() };
             self.file = Some(cx.files.open(place, flags)?);

@@ -7,10 +7,10 @@ use super::client::{Client, Context};
 use super::link::DataState;
 use super::reply::{Refusal, kept};
 use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
+use crate::vfs::FsError;
 use crate::vfs::Name83;
 use crate::vfs::path::{PathError, ResolvedPath};
 use crate::vfs::provider::{FileHandle, OpenFlags};
-use crate::vfs::{FsError, UserPath};
 
 /// Bytes of a sector: writes end on a multiple of it, where they can.
 const SECTOR: u32 = 512;
@@ -59,31 +59,28 @@ fn create(
         StoreMode::Append => (flags.create, flags.append) = (true, true),
         StoreMode::Resume => {}
     }
-    let new = match mode {
-        StoreMode::Unique => Some(unique(&client.path, transfer.offset)?),
-        _ => None,
+    // For STOU the path is the directory's, and that of the name that is tried while it is.
+    let is_unique = mode == StoreMode::Unique;
+    if is_unique {
+        client.path.enter(unique(transfer.offset))?;
+    }
+    let place = client.place(cx.shared.users);
+    let opened = match kept(&place).and_then(|place| {
+        check_reach(flags, place)?;
+        Ok(cx.files.open(place, flags)?)
+    }) {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            if is_unique {
+                client.path.leave();
+            }
+            return next_name(transfer, mode, client, refusal);
+        }
     };
-    let place = client.resolve(cx.shared.users, new.as_ref().unwrap_or(&client.path));
     let place = kept(&place)?;
-    check_reach(flags, place)?;
-    let opened = match (cx.files.open(place, flags), new) {
-        (Err(FsError::Exists | FsError::Busy), Some(_)) => {
-            transfer.offset = transfer.offset.wrapping_add(1);
-            return Ok(Progress::Busy);
-        }
-        (Err(error @ (FsError::Exists | FsError::IsADirectory | FsError::Busy)), None) => {
-            let name = client.long.next().ok_or(error)?;
-            client.path.replace_last(name)?;
-            return Ok(Progress::Busy);
-        }
-        (opened, None) => opened?,
-        (opened, Some(path)) => {
-            let opened = opened?;
-            client.path = path;
-            transfer.offset = 0;
-            opened
-        }
-    };
+    if is_unique {
+        transfer.offset = 0;
+    }
     if mode == StoreMode::Replace {
         client.long.others_lose(cx.shared.gone, place);
     }
@@ -96,21 +93,42 @@ fn create(
     Ok(Progress::Busy)
 }
 
+/// Another name, where the one that was tried is taken and was our choice.
+fn next_name(
+    transfer: &mut Transfer,
+    mode: StoreMode,
+    client: &mut Client,
+    refusal: Refusal,
+) -> Result<Progress, Refusal> {
+    match refusal {
+        Refusal::Files(FsError::Exists | FsError::Busy) if mode == StoreMode::Unique => {
+            transfer.offset = transfer.offset.wrapping_add(1);
+        }
+        Refusal::Files(FsError::Exists | FsError::IsADirectory | FsError::Busy)
+            if mode != StoreMode::Unique =>
+        {
+            client.path.replace_last(client.long.next().ok_or(refusal)?)?;
+        }
+        _ => return Err(refusal),
+    }
+    Ok(Progress::Busy)
+}
+
 /// Refuses to make a file that DOS could not name.
 fn check_reach(flags: OpenFlags, place: &ResolvedPath) -> Result<(), PathError> {
     let refused = flags.create && !place.names().is_empty() && !place.is_file_in_reach_of_dos();
     if refused { Err(PathError::TooDeep) } else { Ok(()) }
 }
 
-/// The name that STOU tries for `number`, in `directory`: U and seven hexadecimal digits.
-fn unique(directory: &UserPath, number: u32) -> Result<UserPath, Refusal> {
+/// The name that STOU tries for `number`: U and seven hexadecimal digits.
+fn unique(number: u32) -> Name83 {
     let mut raw = *b"U0000000   ";
     let mut rest = number;
     for place in raw[1..8].iter_mut().rev() {
         *place = b"0123456789ABCDEF"[(rest & 15) as usize];
         rest >>= 4;
     }
-    Ok(directory.join(&Name83::from_raw(raw).to_text())?)
+    Name83::from_raw(raw)
 }
 
 /// Takes a piece: when enough is there for a good write, or when no more will come. After it the next one is
@@ -204,9 +222,7 @@ mod tests {
 
     #[test]
     fn unique_names_count_up() {
-        let directory = UserPath::root().join(b"/in").unwrap();
-        let name = |number| unique(&directory, number).unwrap().names()[1];
-        assert_eq!(&name(0x0ABC_DEF9).to_text(), b"UABCDEF9");
-        assert_eq!(&name(0xFABC_DEFA).to_text(), b"UABCDEFA");
+        assert_eq!(&unique(0x0ABC_DEF9).to_text(), b"UABCDEF9");
+        assert_eq!(&unique(0xFABC_DEFA).to_text(), b"UABCDEFA");
     }
 }

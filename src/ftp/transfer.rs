@@ -362,7 +362,7 @@ impl Transfer {
         if self.stage == Stage::Remove {
             // An empty file that nobody has sent would make the client's next attempt a 553.
             // If it cannot be removed, it stays.
-            if let Ok(place) = client.resolve(cx.shared.users, &client.path) {
+            if let Ok(place) = client.place(cx.shared.users) {
                 close_again(cx.files.remove(&place))?;
                 client.long.lose(cx.shared.gone, &place);
             }

@@ -210,7 +210,6 @@ struct Underway {
     /// The call that it belongs to.
     owner: u32,
     number: Number,
-    change: Change,
     /// The file to open when it is done.
     opens: Option<(File, OpenFlags)>,
     /// Calls of others since its owner's last, and when that was, in seconds of [`Drives::seconds`].
@@ -238,6 +237,8 @@ pub struct Drives<'a> {
     excluded: DriveSet,
     files: &'a mut [Place<OpenFile>],
     directories: &'a mut [Place<OpenDirectory>],
+    /// The change that is under way, or being planned: that only begins when none is.
+    change: Change,
     underway: Option<Underway>,
     chains: Deque<(Number, Chain), CHAINS>,
     known: &'a mut DequeView<Known>,
@@ -364,6 +365,7 @@ impl<'a> Drives<'a> {
             // The start reads one file after the other.
             files: memory.slots("open files", 1, Place::free)?,
             directories: &mut [],
+            change: Change::new(),
             underway: None,
             chains: Deque::new(),
             known,

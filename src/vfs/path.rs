@@ -132,10 +132,25 @@ impl fmt::Display for PathError {
     }
 }
 
-/// An absolute path as one user sees it; the root is the user's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// An absolute path as one user sees it; the root is the user's own. Large: to be changed where it is rather than
+/// moved or copied, each of which takes its size of stack.
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct UserPath {
     names: Vec<Name83, { MAX_DEPTH + 1 }>,
+}
+
+impl Clone for UserPath {
+    fn clone(&self) -> UserPath {
+        let mut path = UserPath::root();
+        path.clone_from(self);
+        path
+    }
+
+    fn clone_from(&mut self, other: &UserPath) {
+        self.names.clear();
+        // There is as much room.
+        let _ = self.names.extend_from_slice(&other.names);
+    }
 }
 
 impl UserPath {
@@ -156,7 +171,7 @@ impl UserPath {
         Ok(path)
     }
 
-    /// Goes where `text` leads from here, as [`UserPath::join`]: a path is large, and each copy takes stack.
+    /// Goes where `text` leads from here, as [`UserPath::join`].
     ///
     /// # Errors
     /// As [`UserPath::join`]; the path has gone as far as it could then.
@@ -184,6 +199,11 @@ impl UserPath {
     /// [`PathError::TooDeep`].
     pub fn enter(&mut self, name: Name83) -> Result<(), PathError> {
         self.names.push(name).map_err(|_| PathError::TooDeep)
+    }
+
+    /// Goes up; the root stays.
+    pub fn leave(&mut self) {
+        self.names.pop();
     }
 
     /// Becomes the entry `name` of the same directory.
@@ -225,14 +245,7 @@ impl UserPath {
         self.names.is_empty()
     }
 
-    /// The directory above; the root's is the root.
-    pub fn parent(&self) -> UserPath {
-        let mut path = self.clone();
-        path.names.pop();
-        path
-    }
-
-    /// The parts of [`UserPath::parent`].
+    /// The parts of the directory above; the root's is the root.
     pub fn above(&self) -> &[Name83] {
         self.names.split_last().map_or(&[], |(_, above)| above)
     }
@@ -240,6 +253,11 @@ impl UserPath {
     /// Whether `self` is `directory` or lies anywhere below it.
     pub fn is_within(&self, directory: &UserPath) -> bool {
         self.names.starts_with(&directory.names)
+    }
+
+    /// Becomes the root.
+    pub fn clear(&mut self) {
+        self.names.clear();
     }
 }
 
@@ -253,16 +271,22 @@ impl fmt::Display for UserPath {
     }
 }
 
-/// A place on a drive, or the root that holds the drives. Only a [`super::Sandbox`] makes one.
+/// A place on a drive, or the root that holds the drives. Only a [`super::Sandbox`] makes one. Large, as a
+/// [`UserPath`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedPath {
     drive: Option<Drive>,
-    names: Vec<Name83, MAX_DEPTH>,
+    /// As one sees it who has no sandbox: of a drive the first name is the drive's.
+    path: UserPath,
 }
 
 impl ResolvedPath {
-    pub(super) const fn new(drive: Option<Drive>, names: Vec<Name83, MAX_DEPTH>) -> ResolvedPath {
-        ResolvedPath { drive, names }
+    /// The place that `path` names from `root` on.
+    pub(super) fn new(mut root: UserPath, path: &UserPath) -> Result<ResolvedPath, PathError> {
+        root.names.extend_from_slice(&path.names).map_err(|_| PathError::TooDeep)?;
+        let first = root.names.first();
+        let drive = first.map(|name| Drive::from_directory(name).ok_or(PathError::NoSuchDrive));
+        Ok(ResolvedPath { drive: drive.transpose()?, path: root })
     }
 
     /// The drive; `None` for the root that holds the drives.
@@ -272,24 +296,24 @@ impl ResolvedPath {
 
     /// The parts below the drive's root.
     pub fn names(&self) -> &[Name83] {
-        &self.names
+        self.path.names.get(1..).unwrap_or_default()
     }
 
     /// Whether DOS could name a file here: a path of up to [`MAX_DOS_PATH`] characters from the drive's
     /// root to the file's directory. What is longer may exist, made by other systems, and may be used,
     /// but must not be made.
     pub fn is_file_in_reach_of_dos(&self) -> bool {
-        self.names.split_last().is_some_and(|(_, above)| dos_length(above) <= MAX_DOS_PATH)
+        self.names().split_last().is_some_and(|(_, above)| dos_length(above) <= MAX_DOS_PATH)
     }
 
     /// Whether DOS could enter a directory here; as [`ResolvedPath::is_file_in_reach_of_dos`].
     pub fn is_directory_in_reach_of_dos(&self) -> bool {
-        dos_length(&self.names) <= MAX_DOS_PATH
+        dos_length(self.names()) <= MAX_DOS_PATH
     }
 
     /// The last part and the parts before it; `None` for roots.
     pub fn split_last(&self) -> Option<(&Name83, &[Name83])> {
-        self.names.split_last()
+        self.names().split_last()
     }
 }
 

@@ -49,19 +49,20 @@ impl Pattern {
         Ok(Pattern { text: pattern })
     }
 
-    /// Where `text` leads from `here` when its last part may be a pattern: the directory and the pattern,
-    /// or, without wildcards, the path itself.
+    /// Has `path` go where `text` leads from there when its last part may be a pattern: to the directory before the
+    /// pattern, or, without wildcards, to all of it.
     ///
     /// # Errors
-    /// As [`UserPath::join`]; wildcards before the last slash are [`NameError::InvalidCharacter`].
-    pub fn locate(here: &UserPath, text: &[u8]) -> Result<(UserPath, Option<Pattern>), PathError> {
+    /// As [`UserPath::go`]; wildcards before the last slash are [`NameError::InvalidCharacter`].
+    pub fn locate(path: &mut UserPath, text: &[u8]) -> Result<Option<Pattern>, PathError> {
         let last =
             text.iter().rposition(|b| matches!(b, b'/' | b'\\')).map_or(0, |slash| slash + 1);
         let (directory, name) = text.split_at_checked(last).unwrap_or((text, &[]));
         if Pattern::is_pattern(name) {
-            Ok((here.join(directory)?, Some(Pattern::parse(name)?)))
+            path.go(directory)?;
+            Pattern::parse(name).map(Some)
         } else {
-            Ok((here.join(text)?, None))
+            path.go(text).map(|()| None)
         }
     }
 
@@ -171,20 +172,21 @@ mod tests {
         let path = |text: &[u8]| UserPath::root().join(text).unwrap();
         let here = path(b"/drive_c/pub");
         let star = Some(Pattern::parse(b"*.txt").unwrap());
+        let locate = |text: &[u8]| {
+            let mut path = here.clone();
+            Pattern::locate(&mut path, text).map(|pattern| (path, pattern))
+        };
         for (text, directory) in [
             (&b"*.txt"[..], &b"/drive_c/pub"[..]),
             (b"../*.txt", b"/drive_c"),
             (b"/*.txt", b"/"),
             (b"a\\b\\*.txt", b"/drive_c/pub/a/b"),
         ] {
-            assert_eq!(Pattern::locate(&here, text), Ok((path(directory), star.clone())));
+            assert_eq!(locate(text), Ok((path(directory), star.clone())));
         }
-        assert_eq!(Pattern::locate(&here, b"a/b"), Ok((path(b"/drive_c/pub/a/b"), None)));
-        assert_eq!(Pattern::locate(&here, b""), Ok((here.clone(), None)));
-        assert_eq!(
-            Pattern::locate(&here, b"*/b"),
-            Err(PathError::Name(NameError::InvalidCharacter))
-        );
+        assert_eq!(locate(b"a/b"), Ok((path(b"/drive_c/pub/a/b"), None)));
+        assert_eq!(locate(b""), Ok((here.clone(), None)));
+        assert_eq!(locate(b"*/b"), Err(PathError::Name(NameError::InvalidCharacter)));
     }
 
     /// The fast matcher against the definition.

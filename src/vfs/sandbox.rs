@@ -1,7 +1,5 @@
 //! The sandbox is a type: it alone turns a user's path into a place on a disk.
 
-use heapless::Vec;
-
 use super::path::{Drive, PathError, ResolvedPath, UserPath};
 
 /// What one user can see: all drives, or one directory and everything below it.
@@ -58,15 +56,19 @@ impl Sandbox {
     /// # Errors
     /// [`PathError::NoSuchDrive`] and [`PathError::TooDeep`].
     pub fn resolve(&self, path: &UserPath) -> Result<ResolvedPath, PathError> {
-        let mut names = self.root.names().iter().chain(path.names());
-        let Some(first) = names.next() else {
-            return Ok(ResolvedPath::new(None, Vec::new()));
-        };
-        let drive = Drive::from_directory(first).ok_or(PathError::NoSuchDrive)?;
-        let mut below = Vec::new();
-        for name in names {
-            below.push(*name).map_err(|_| PathError::TooDeep)?;
+        ResolvedPath::new(self.root.clone(), path)
+    }
+
+    /// As [`Sandbox::of`] and [`Sandbox::resolve`], with one path less on the stack.
+    ///
+    /// # Errors
+    /// Theirs.
+    pub fn resolve_in(root: Option<&[u8]>, path: &UserPath) -> Result<ResolvedPath, PathError> {
+        let mut all = UserPath::root();
+        if let Some(text) = root {
+            all.go(text)?;
+            all.names().first().ok_or(PathError::NoSuchDrive)?;
         }
-        Ok(ResolvedPath::new(Some(drive), below))
+        ResolvedPath::new(all, path)
     }
 }

@@ -17,11 +17,12 @@ use crate::vfs::{FsError, Permission, UserPath};
 /// DELE.
 pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Dele)?;
-    let found = client.target(cx.shared.users, name);
-    let (path, place) = kept(&found)?;
+    client.name(name)?;
+    let place = client.place(cx.shared.users);
+    let place = kept(&place)?;
     cx.files.remove(place)?;
     client.long.lose(cx.shared.gone, place);
-    client.note(cx, &Event::Changed { verb: "DELE", path });
+    client.note(cx, &Event::Changed { verb: "DELE", path: &client.path });
     cx.reply(250, "File deleted");
     Ok(())
 }
@@ -30,14 +31,12 @@ pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.renaming = false;
     client.permit(Permission::Rnfr)?;
-    let path = client.named(name)?;
-    if path.is_root() {
+    client.name(name)?;
+    if client.path.is_root() {
         return Err(FsError::NotAllowed.into());
     }
-    let place = client.resolve(cx.shared.users, &path);
-    let place = kept(&place)?;
-    client.renames_directory = cx.files.attributes(place)?.kind == Kind::Directory;
-    client.path = path;
+    let place = client.place(cx.shared.users);
+    client.renames_directory = cx.files.attributes(kept(&place)?)?.kind == Kind::Directory;
     client.renaming = true;
     cx.reply(350, "Ready for RNTO");
     Ok(())
@@ -49,12 +48,14 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         return Err(Refusal::Reply(&(503, "Send RNFR first")));
     }
     let users = cx.shared.users;
-    let path = client.new_name(name);
-    let path = kept(&path)?;
+    // What RNFR named is the client's path.
+    let mut path = UserPath::root();
+    client.long.join(&mut path, &client.directory, name, true)?;
+    let path = &path;
     if !keeps_upload_rule(users, client.rights()?, &client.path, path) {
         return Err(Refusal::NOT_INCOMING);
     }
-    let (from, to) = (client.resolve(users, &client.path), client.resolve(users, path));
+    let (from, to) = (client.place(users), client.resolve(users, path));
     let (from, to) = (kept(&from)?, kept(&to)?);
     let is_directory = client.renames_directory;
     let fits = to.is_directory_in_reach_of_dos() || to.is_file_in_reach_of_dos() && !is_directory;
@@ -78,21 +79,19 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 /// Whether renaming leaves uploads where uploads may be: nothing moves to another directory that is not
 /// for uploads, and the incoming directory itself stays what and where it is.
 fn keeps_upload_rule(users: &Users<'_>, rights: &Rights, from: &UserPath, to: &UserPath) -> bool {
-    let stays = from.above() == to.above() || users.admits(rights, &to.parent());
+    let stays = from.above() == to.above() || users.admits(rights, to.above());
     stays && !users.holds_incoming(rights, from) && !users.holds_incoming(rights, to)
 }
 
 /// SIZE: bytes that RETR would send (RFC 3659 section 4). Text must be read through for that.
 pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(name)?;
+    client.name(name)?;
     if client.ascii {
-        client.path = path;
         client.job = Some(Job::Scan(Scan::size()));
         return Ok(());
     }
-    let place = client.resolve(cx.shared.users, &path);
-    let place = kept(&place)?;
-    let attributes = cx.files.attributes(place)?;
+    let place = client.place(cx.shared.users);
+    let attributes = cx.files.attributes(kept(&place)?)?;
     if attributes.kind != Kind::File {
         return Err(FsError::IsADirectory.into());
     }
@@ -111,9 +110,9 @@ pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         line.send(cx.control);
         return Ok(());
     }
-    let found = client.target(cx.shared.users, argument);
-    let (_, place) = kept(&found)?;
-    let attributes = cx.files.attributes(place)?;
+    client.name(argument)?;
+    let place = client.place(cx.shared.users);
+    let attributes = cx.files.attributes(kept(&place)?)?;
     let mut line = Line::new();
     line.reply(213);
     write_utc(&mut line, attributes.modified, cx.shared.settings.zone);
@@ -124,11 +123,11 @@ pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 /// MFMT (draft-somers-ftp-mfxx).
 pub fn mfmt(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
     let (time, name) = leading_time(argument).ok_or(Refusal::SYNTAX)?;
-    let path = set_time(client, cx, time, name)?;
+    set_time(client, cx, time, name)?;
     let mut line = Line::new();
     line.reply(213).text("Modify=");
     write_utc(&mut line, time, crate::time::Zone(0));
-    line.text("; ").path(&path).send(cx.control);
+    line.text("; ").path(&client.path).send(cx.control);
     Ok(())
 }
 
@@ -138,7 +137,7 @@ pub(super) fn set_time(
     cx: &mut Context<'_, '_>,
     utc: DateTime,
     name: &[u8],
-) -> Result<UserPath, Refusal> {
+) -> Result<(), Refusal> {
     let modified = cx.shared.settings.zone.to_local(utc);
     change(client, cx, name, SetAttributes { modified: Some(modified), read_only: None })
 }
@@ -149,14 +148,12 @@ pub(super) fn change(
     cx: &mut Context<'_, '_>,
     name: &[u8],
     set: SetAttributes,
-) -> Result<UserPath, Refusal> {
+) -> Result<(), Refusal> {
     client.permit(Permission::Stor).or_else(|_| client.permit(Permission::Appe))?;
-    let path = client.named(name)?;
-    check_incoming(client, cx, &path.parent())?;
-    let place = client.resolve(cx.shared.users, &path);
-    let place = kept(&place)?;
-    cx.files.set_attributes(place, &set)?;
-    Ok(path)
+    client.name(name)?;
+    check_incoming(client, cx, client.path.above())?;
+    let place = client.place(cx.shared.users);
+    Ok(cx.files.set_attributes(kept(&place)?, &set)?)
 }
 
 /// `YYYYMMDDhhmmss`, perhaps with a fraction, a space, and the rest.
@@ -208,9 +205,8 @@ pub fn allo(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 
 /// AVBL: bytes free on a directory's disk (draft-peterson-streamlined-ftp-command-extensions).
 pub fn avbl(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(argument);
-    let path = kept(&path)?;
-    let space = space_at(client, cx, path)?.ok_or(FsError::NotAllowed)?;
+    client.name(argument)?;
+    let space = space_at(client, cx, &client.path)?.ok_or(FsError::NotAllowed)?;
     Line::new().reply(213).number(space.free).send(cx.control);
     Ok(())
 }

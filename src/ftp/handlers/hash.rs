@@ -8,7 +8,7 @@ use crate::ftp::transfer::Job;
 
 /// HASH: of a whole file, by the algorithm that OPTS HASH chose.
 pub fn hash(client: &mut Client, _: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    client.path = client.named(name)?;
+    client.name(name)?;
     client.job = Some(Job::Scan(Scan::hash(client.algorithm)));
     Ok(())
 }
@@ -46,7 +46,7 @@ fn bare(client: &mut Client, algorithm: Algorithm, argument: &[u8]) -> Result<()
     if words.next().is_some() || start > end {
         return Err(Refusal::SYNTAX);
     }
-    client.path = client.named(name)?;
+    client.name(name)?;
     client.job = Some(Job::Scan(Scan::bare(algorithm, start, end)));
     Ok(())
 }

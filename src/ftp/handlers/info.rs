@@ -4,7 +4,7 @@ use super::transfers::list_here;
 use crate::config::settings::CodePage;
 use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::command;
-use crate::ftp::listing::{Facts, Place, View, write_facts};
+use crate::ftp::listing::{Facts, View, write_facts};
 use crate::ftp::reply::{Line, Refusal, kept};
 use crate::ftp::scan::Algorithm;
 use crate::ftp::transfer::Kind;
@@ -179,18 +179,15 @@ fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
 
 /// MLST: one entry's facts, with its absolute name (RFC 3659 section 7).
 pub fn mlst(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(name);
-    let path = kept(&path)?;
-    let place = client.resolve(cx.shared.users, path);
-    let place = kept(&place)?;
-    let attributes = cx.files.attributes(place)?;
-    let place = Place { path: &path.parent(), login: &client.login, facts: client.facts };
-    let view = View::of(&place, cx)?;
+    client.name(name)?;
+    let place = client.place(cx.shared.users);
+    let attributes = cx.files.attributes(kept(&place)?)?;
+    let view = View::of(&client.login, client.path.above(), client.facts, cx)?;
     Line::new().first(250).text("Entry:").send(cx.control);
     let mut line = Line::new();
     line.text(" ");
     write_facts(&mut line, &attributes, &view);
-    line.path(path).send(cx.control);
+    line.path(&client.path).send(cx.control);
     cx.reply(250, "End");
     Ok(())
 }

@@ -9,12 +9,12 @@ use crate::vfs::{FsError, Permission};
 
 /// CWD: to a directory that is there.
 pub fn cwd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
-    let path = client.named(name)?;
-    let place = client.resolve(cx.shared.users, &path);
+    client.name(name)?;
+    let place = client.place(cx.shared.users);
     if cx.files.attributes(kept(&place)?)?.kind != Kind::Directory {
         return Err(FsError::NotADirectory.into());
     }
-    client.directory = path;
+    client.directory.clone_from(&client.path);
     Line::new().reply(250).quoted(&client.directory).text(" is current directory").send(cx.control);
     Ok(())
 }
@@ -33,9 +33,8 @@ pub fn pwd(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<()
 /// MKD: replies with the absolute name; 521 for a name that is taken (RFC 959 appendix II).
 pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Mkd)?;
-    let path = client.new_name(name);
-    let path = kept(&path)?;
-    let place = client.resolve(cx.shared.users, path);
+    client.name_new(name)?;
+    let place = client.place(cx.shared.users);
     let place = kept(&place)?;
     if !place.is_directory_in_reach_of_dos() {
         return Err(PathError::TooDeep.into());
@@ -44,26 +43,27 @@ pub fn mkd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result
         Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         Err(FsError::Exists) => {
             let mut line = Line::new();
-            line.first(521).quoted(path).text(" exists already;").send(cx.control);
+            line.first(521).quoted(&client.path).text(" exists already;").send(cx.control);
             cx.reply(521, "taking no action");
             return Ok(());
         }
         other => other?,
     }
     client.long.keep(place, true);
-    client.note(cx, &Event::Changed { verb: "MKD", path });
-    Line::new().reply(257).quoted(path).text(" directory created").send(cx.control);
+    client.note(cx, &Event::Changed { verb: "MKD", path: &client.path });
+    Line::new().reply(257).quoted(&client.path).text(" directory created").send(cx.control);
     Ok(())
 }
 
 /// RMD.
 pub fn rmd(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Rmd)?;
-    let found = client.target(cx.shared.users, name);
-    let (path, place) = kept(&found)?;
+    client.name(name)?;
+    let place = client.place(cx.shared.users);
+    let place = kept(&place)?;
     cx.files.remove_dir(place)?;
     client.long.lose(cx.shared.gone, place);
-    client.note(cx, &Event::Changed { verb: "RMD", path });
+    client.note(cx, &Event::Changed { verb: "RMD", path: &client.path });
     cx.reply(250, "Directory removed");
     Ok(())
 }

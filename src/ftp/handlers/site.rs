@@ -6,7 +6,7 @@ use crate::ftp::command;
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::shared::{Activity, Who};
 use crate::vfs::provider::SetAttributes;
-use crate::vfs::{Drive, FsError, UserPath};
+use crate::vfs::{Drive, FsError};
 
 /// One command of SITE.
 struct SiteCommand {
@@ -54,25 +54,24 @@ fn help_line(_: &Client, _: &Context<'_, '_>, index: u16, line: &mut Line) -> Op
 
 /// SITE DISKFREE: of the working directory's disk, or of a drive that the user can see.
 fn diskfree(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> Result<(), Refusal> {
-    let path = match argument {
-        [] => client.directory.clone(),
+    match argument {
+        [] => client.path.clone_from(&client.directory),
         [letter] | [letter, b':'] | [letter, b':', b'\\' | b'/'] => {
             // In a sandbox there are no drives.
             if client.rights()?.is_restricted() {
                 return Err(FsError::NotFound.into());
             }
             let drive = Drive::new(*letter).ok_or(FsError::NotFound)?;
-            let mut path = UserPath::root();
-            path.enter(drive.directory())?;
-            path
+            client.path.clear();
+            client.path.enter(drive.directory())?;
         }
-        path => client.named(path)?,
-    };
+        path => client.name(path)?,
+    }
     let no_drive = Refusal::Reply(&(501, "Which drive? SITE DISKFREE C"));
-    let space = space_at(client, cx, &path)?.ok_or(no_drive)?;
+    let space = space_at(client, cx, &client.path)?.ok_or(no_drive)?;
     let mut line = Line::new();
     line.reply(200)
-        .path(&path)
+        .path(&client.path)
         .text(": ")
         .number(space.free)
         .text(" bytes free of ")

@@ -7,7 +7,7 @@ use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::listing::{Format, Listing};
 use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::transfer::{Job, Kind, StoreMode, Transfer};
-use crate::vfs::{FsError, Permission, UserPath};
+use crate::vfs::{FsError, Name83, Permission};
 
 const NO_CONNECTION: Refusal = Refusal::Reply(&(425, "Use PASV or PORT first"));
 
@@ -21,8 +21,8 @@ pub fn rest(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
 /// RETR.
 pub fn retr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     let offset = take_restart(client)?;
-    let path = client.named(name)?;
-    start(client, cx, Kind::Retrieve, path, |transfer| transfer.offset = offset)
+    client.name(name)?;
+    start(client, cx, Kind::Retrieve, |transfer| transfer.offset = offset)
 }
 
 /// STOR: a new file, or the rest of one.
@@ -54,10 +54,10 @@ pub fn appe(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
 pub fn stou(client: &mut Client, cx: &mut Context<'_, '_>, _: &[u8]) -> Result<(), Refusal> {
     take_restart(client)?;
     client.permit(Permission::Stou)?;
-    check_incoming(client, cx, &client.directory)?;
-    let path = client.named(b"")?;
+    client.name(b"")?;
+    check_incoming(client, cx, client.path.names())?;
     let seed = cx.time.to_seconds();
-    start(client, cx, Kind::Store(StoreMode::Unique), path, |transfer| transfer.offset = seed)
+    start(client, cx, Kind::Store(StoreMode::Unique), |transfer| transfer.offset = seed)
 }
 
 fn upload(
@@ -67,15 +67,15 @@ fn upload(
     mode: StoreMode,
     offset: u32,
 ) -> Result<(), Refusal> {
-    let path = client.new_name(name)?;
-    check_incoming(client, cx, &path.parent())?;
+    client.name_new(name)?;
+    check_incoming(client, cx, client.path.above())?;
     let mode = match mode {
         StoreMode::Resume if client.long.is_new() => return Err(FsError::NotFound.into()),
         // Whatever has its first alias is another's.
         _ if client.long.is_new() => StoreMode::New,
         mode => mode,
     };
-    start(client, cx, Kind::Store(mode), path, |transfer| transfer.offset = offset)
+    start(client, cx, Kind::Store(mode), |transfer| transfer.offset = offset)
 }
 
 /// Refuses a directory that is not for uploads. What counts is where the file would be, not where the
@@ -83,7 +83,7 @@ fn upload(
 pub(super) fn check_incoming(
     client: &Client,
     cx: &Context<'_, '_>,
-    directory: &UserPath,
+    directory: &[Name83],
 ) -> Result<(), Refusal> {
     match cx.shared.users.admits(client.rights()?, directory) {
         true => Ok(()),
@@ -100,11 +100,11 @@ fn take_restart(client: &mut Client) -> Result<u32, Refusal> {
     }
 }
 
+/// Starts a transfer whose object is the client's path.
 fn start(
     client: &mut Client,
     cx: &mut Context<'_, '_>,
     kind: Kind,
-    path: UserPath,
     set: impl FnOnce(&mut Transfer),
 ) -> Result<(), Refusal> {
     if client.plan == DataPlan::None {
@@ -112,7 +112,6 @@ fn start(
     }
     let mut transfer = Transfer::new(kind, client.ascii, cx.now);
     set(&mut transfer);
-    client.path = path;
     client.job = Some(Job::Transfer(transfer));
     Ok(())
 }
@@ -139,19 +138,17 @@ fn list_as(
     argument: &[u8],
 ) -> Result<(), Refusal> {
     client.restart = 0;
-    let (listing, path) = locate(client, format, argument)?;
-    start(client, cx, Kind::List, path, |transfer| transfer.listing = listing)
+    let listing = locate(client, format, argument)?;
+    start(client, cx, Kind::List, |transfer| transfer.listing = listing)
 }
 
-/// What a listing's argument asks for. With a long name in it, it is no pattern.
-fn locate(
-    client: &mut Client,
-    format: Format,
-    argument: &[u8],
-) -> Result<(Listing, UserPath), Refusal> {
-    match Listing::parse(format, &client.directory, argument) {
+/// What a listing's argument asks for, of the client's path. With a long name in it, it is no pattern.
+fn locate(client: &mut Client, format: Format, argument: &[u8]) -> Result<Listing, Refusal> {
+    client.path.clone_from(&client.directory);
+    match Listing::parse(format, &mut client.path, argument) {
         Err(Refusal::Path(_)) if client.long.on => {
-            Listing::parse(format, &client.named(argument)?, b"")
+            client.name(argument)?;
+            Listing::parse(format, &mut client.path, b"")
         }
         other => other,
     }
@@ -164,9 +161,8 @@ pub(super) fn list_here(
     argument: &[u8],
 ) -> Result<(), Refusal> {
     let argument = without_options(argument);
-    let (mut listing, path) = locate(client, Format::Long, argument)?;
+    let mut listing = locate(client, Format::Long, argument)?;
     listing.on_control = true;
-    client.path = path;
     let mut transfer = Transfer::new(Kind::List, client.ascii, cx.now);
     transfer.listing = listing;
     client.job = Some(Job::Transfer(transfer));

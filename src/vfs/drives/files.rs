@@ -4,7 +4,7 @@ use super::slices::Done;
 use super::walk::Spot;
 use super::{Drives, Number, OpenFile, put, split};
 use crate::fat::dirent::attribute;
-use crate::fat::{Chain, Change, Dirent, EntryKind, FatError, File, Found, Place, Step};
+use crate::fat::{Chain, Dirent, EntryKind, FatError, File, Found, Place, Step};
 use crate::vfs::path::ResolvedPath;
 use crate::vfs::provider::{FileHandle, FsError, OpenFlags};
 
@@ -75,29 +75,29 @@ impl Drives<'_> {
         entry.set_cluster(0, wide);
         entry.set_modified(self.now);
         entry.set_attributes(entry.attributes() | attribute::ARCHIVE);
-        let mut change = Change::new();
-        change.then(Step::Put { place: found.place, entry, end: false });
-        change.then(Step::Barrier);
+        self.change.begin();
+        self.change.then(Step::Put { place: found.place, entry, end: false });
+        self.change.then(Step::Barrier);
         if let Some(chain) = chain_of(&found.entry, wide, geometry.cluster_bytes()) {
-            change.then(Step::Free { cluster: chain.cluster, limit: chain.limit });
+            self.change.then(Step::Free { cluster: chain.cluster, limit: chain.limit });
         }
         let file = File::open(&geometry, wide, found.place, entry);
         let file = self.check(spot.number, file)?;
-        let done = self.start(key, spot.number, change, Some((file, flags)))?;
+        let done = self.start(key, spot.number, Some((file, flags)))?;
         self.opened_by(done)
     }
 
     fn create(&mut self, key: u32, spot: &Spot, flags: OpenFlags) -> Result<FileHandle, FsError> {
         let entry = Dirent::new(&spot.name, attribute::ARCHIVE, self.now);
-        let mut change = Change::new();
+        self.change.begin();
         let entrance = self.room(spot)?;
-        let place = self.add_entry(&mut change, spot, &entrance, entry)?;
+        let place = self.add_entry(spot, &entrance, entry)?;
         let volume = self.volume(spot.number)?;
         let (geometry, wide) = (volume.geometry, volume.is_wide());
         let file = File::open(&geometry, wide, place, entry);
         let mut file = self.check(spot.number, file)?;
         file.set_created();
-        let done = self.start(key, spot.number, change, Some((file, flags)))?;
+        let done = self.start(key, spot.number, Some((file, flags)))?;
         self.opened_by(done)
     }
 

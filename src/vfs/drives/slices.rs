@@ -10,7 +10,7 @@ use heapless::vec::VecView;
 
 use super::walk::Spot;
 use super::{Drives, MOST_CLIENTS, Number, Underway};
-use crate::fat::{Change, File, Name83, Scan};
+use crate::fat::{File, Name83, Scan};
 use crate::memory::{Memory, OutOfMemory};
 use crate::vfs::path::ResolvedPath;
 use crate::vfs::provider::{FsError, OpenFlags};
@@ -273,25 +273,27 @@ impl Drives<'_> {
     }
 
     pub(super) fn carry_on(&mut self) -> Result<Done, FsError> {
-        let Some(mut underway) = self.underway.take() else { return Err(FsError::Again) };
+        let Some(underway) = &self.underway else { return Err(FsError::Again) };
         let number = underway.number;
         let Some(volume) = self.slots[usize::from(number)].volume.as_mut() else {
+            self.underway = None;
             return Err(FsError::DiskChanged);
         };
-        let before = underway.change.position();
-        let result = underway.change.run(volume, &mut self.cache);
-        self.progress |= underway.change.position() != before;
-        if let Some(chain) = underway.change.freed.take() {
+        let before = self.change.position();
+        let result = self.change.run(volume, &mut self.cache);
+        self.progress |= self.change.position() != before;
+        if let Some(chain) = self.change.freed.take() {
             self.discard(number, chain);
         }
         self.touch(number);
         match self.check(number, result) {
-            Ok(()) => Ok(Done { number, opens: underway.opens }),
-            Err(FsError::Again) => {
-                self.underway = Some(underway);
-                Err(FsError::Again)
+            Ok(()) => {
+                let opens = self.underway.take().and_then(|underway| underway.opens);
+                Ok(Done { number, opens })
             }
+            Err(FsError::Again) => Err(FsError::Again),
             Err(error) => {
+                self.underway = None;
                 self.index.forget(number);
                 self.known.clear();
                 self.turns.forget_all();
@@ -301,16 +303,15 @@ impl Drives<'_> {
         }
     }
 
-    /// Starts a change, of which the first steps may be taken in this slice.
+    /// Starts the change that was planned, of which the first steps may be taken in this slice.
     pub(super) fn start(
         &mut self,
         key: u32,
         number: Number,
-        change: Change,
         opens: Option<(File, OpenFlags)>,
     ) -> Result<Done, FsError> {
         self.underway =
-            Some(Underway { owner: key, number, change, opens, idle: 0, asked_at: self.seconds });
+            Some(Underway { owner: key, number, opens, idle: 0, asked_at: self.seconds });
         self.carry_on()
     }
 }

@@ -1,17 +1,15 @@
 //! The tree: attributes, listing, and every change of directories.
 //!
-//! Each change is planned by reading alone, and then written as a [`Change`] in the order that leaves
+//! Each change is planned by reading alone, and then written as a [`crate::fat::Change`] in the order that leaves
 //! the volume sound at every moment.
 
 use super::files::chain_of;
 use super::walk::Spot;
 use super::{Drives, Number, OpenDirectory, put, split};
 use crate::block::Cache;
-use crate::fat::dir::Piece;
+use crate::fat::dir::{Piece, Pieces};
 use crate::fat::dirent::{View, attribute};
-use crate::fat::{
-    Chain, Change, Cursor, Dirent, EntryKind, FatError, File, Found, Name83, Place, Room,
-};
+use crate::fat::{Chain, Cursor, Dirent, EntryKind, FatError, File, Found, Name83, Place, Room};
 use crate::fat::{Step, Volume};
 use crate::time::DateTime;
 use crate::vfs::path::{Drive, ResolvedPath};
@@ -201,10 +199,10 @@ impl Drives<'_> {
         if entry == old {
             return Ok(());
         }
-        let mut change = Change::new();
-        change.then(Step::Put { place, entry, end: false });
-        change.then(Step::Barrier);
-        self.start(key, number, change, None).map(drop)
+        self.change.begin();
+        self.change.then(Step::Put { place, entry, end: false });
+        self.change.then(Step::Barrier);
+        self.start(key, number, None).map(drop)
     }
 
     pub(super) fn make_directory(&mut self, key: u32, path: &ResolvedPath) -> Result<(), FsError> {
@@ -228,18 +226,18 @@ impl Drives<'_> {
             entry.set_cluster(cluster, wide);
             entry
         };
-        let mut change = Change::new();
-        change.claim(cluster);
-        change.set_head(dots(b".          ", cluster), dots(b"..         ", parent));
-        change.then(Step::Zero(cluster));
+        self.change.begin();
+        self.change.claim(cluster);
+        self.change.set_head(dots(b".          ", cluster), dots(b"..         ", parent));
+        self.change.then(Step::Zero(cluster));
         let mut entry = Dirent::new(&spot.name, attribute::DIRECTORY, now);
         entry.set_cluster(cluster, wide);
-        if let Err(error) = self.add_entry(&mut change, &spot, &entrance, entry) {
+        if let Err(error) = self.add_entry(&spot, &entrance, entry) {
             self.unclaim(spot.number, cluster);
             return Err(error);
         }
-        change.then(Step::Barrier);
-        self.start(key, spot.number, change, None).map(drop)
+        self.change.then(Step::Barrier);
+        self.start(key, spot.number, None).map(drop)
     }
 
     pub(super) fn remove_file(&mut self, key: u32, path: &ResolvedPath) -> Result<(), FsError> {
@@ -304,33 +302,31 @@ impl Drives<'_> {
         found: &Found,
         chain: Option<(u32, u32)>,
     ) -> Result<(), FsError> {
-        let mut change = Change::new();
-        self.erase_entry(&mut change, spot, found)?;
+        self.change.begin();
+        let pieces = self.long_name(spot, found)?;
+        self.erase_entry(found, pieces);
         self.entry_changed(spot.number, spot.directory, found.number, None);
-        change.then(Step::Barrier);
+        self.change.then(Step::Barrier);
         if let Some((cluster, limit)) = chain {
-            change.then(Step::Free { cluster, limit });
+            self.change.then(Step::Free { cluster, limit });
         }
-        self.start(key, spot.number, change, None).map(drop)
+        self.start(key, spot.number, None).map(drop)
     }
 
-    /// Adds the erasing of an entry and of its long name to a change.
-    fn erase_entry(
-        &mut self,
-        change: &mut Change,
-        spot: &Spot,
-        found: &Found,
-    ) -> Result<(), FsError> {
-        let mut pieces =
-            self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))?;
+    /// Where an entry's long name is.
+    fn long_name(&mut self, spot: &Spot, found: &Found) -> Result<Pieces, FsError> {
+        self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))
+    }
+
+    /// Plans to erase an entry and its long name, which is in `pieces`.
+    fn erase_entry(&mut self, found: &Found, mut pieces: Pieces) {
         let Place { lba, offset } = found.place;
         match pieces.first_mut() {
             // One sector, one write.
             Some(piece) if piece.lba == lba => piece.last = offset,
-            _ => change.then(Step::Erase(Piece { lba, first: offset, last: offset })),
+            _ => self.change.then(Step::Erase(Piece { lba, first: offset, last: offset })),
         }
-        change.then_erase(&pieces);
-        Ok(())
+        self.change.then_erase(&pieces);
     }
 
     /// Looks for room for a new entry in the spot's directory.
@@ -347,11 +343,10 @@ impl Drives<'_> {
         Ok(Entrance { room, end })
     }
 
-    /// Adds the writing of a new entry to a change, and everything that it needs before: a longer
-    /// directory, an end mark. The last part of a plan, because it takes clusters.
+    /// Plans to write a new entry, and everything that it needs before: a longer directory, an end mark. Nothing
+    /// can fail behind it in a plan, because it takes clusters.
     pub(super) fn add_entry(
         &mut self,
-        change: &mut Change,
         spot: &Spot,
         entrance: &Entrance,
         entry: Dirent,
@@ -359,29 +354,29 @@ impl Drives<'_> {
         let number = spot.number;
         let (place, entry_number, end) = match entrance.room {
             Room::Free(free) => {
-                if change.has_claimed() {
-                    change.then(Step::FlushTable);
-                    change.then(Step::Barrier);
+                if self.change.has_claimed() {
+                    self.change.then(Step::FlushTable);
+                    self.change.then(Step::Barrier);
                 }
                 (free.place, free.number, free.entry.kind() == EntryKind::End)
             }
             Room::Behind { cluster, number: entry_number } => {
                 let fresh = self.claim_cluster(number)?;
-                change.claim(fresh);
-                change.then(Step::Zero(fresh));
-                change.then(Step::FlushTable);
-                change.then(Step::Barrier);
-                change.then(Step::Link { from: cluster, to: fresh });
-                change.then(Step::FlushTable);
-                change.then(Step::Barrier);
+                self.change.claim(fresh);
+                self.change.then(Step::Zero(fresh));
+                self.change.then(Step::FlushTable);
+                self.change.then(Step::Barrier);
+                self.change.then(Step::Link { from: cluster, to: fresh });
+                self.change.then(Step::FlushTable);
+                self.change.then(Step::Barrier);
                 let lba = self.volume(number)?.geometry.cluster_lba(fresh);
                 (Place { lba, offset: 0 }, entry_number, false)
             }
         };
         if let Some(behind) = entrance.end {
-            change.then(Step::PutEnd(behind));
+            self.change.then(Step::PutEnd(behind));
         }
-        change.then(Step::Put { place, entry, end });
+        self.change.then(Step::Put { place, entry, end });
         self.entry_changed(number, spot.directory, entry_number, Some(&entry.name()));
         Ok(place)
     }
@@ -444,34 +439,31 @@ impl Drives<'_> {
         }
         let mut entry = found.entry;
         entry.set_name(&target.name);
-        let mut change = Change::new();
+        self.change.begin();
         if spot.directory == target.directory {
-            self.rename_in_place(&mut change, &spot, &found, entry)?;
+            self.rename_in_place(&spot, &found, entry)?;
         } else {
-            self.move_entry(&mut change, &spot, &found, &target, entry)?;
+            self.move_entry(&spot, &found, &target, entry)?;
         }
-        change.then(Step::Barrier);
+        self.change.then(Step::Barrier);
         self.known.clear();
-        self.start(key, spot.number, change, None).map(drop)
+        self.start(key, spot.number, None).map(drop)
     }
 
-    /// The new name over the old one, in one write; then the old one's long name, which is in a sector
-    /// before where the first write did not reach it.
-    /// The long name first, which would be another file's beside the new entry.
+    /// The new name over the old one, in one write; before it the old one's long name, which would be another
+    /// file's beside the new entry.
     fn rename_in_place(
         &mut self,
-        change: &mut Change,
         spot: &Spot,
         found: &Found,
         entry: Dirent,
     ) -> Result<(), FsError> {
-        let pieces =
-            self.look(spot.number, |volume, cache| volume.long_name(cache, spot.directory, found))?;
+        let pieces = self.long_name(spot, found)?;
         if !pieces.is_empty() {
-            change.then_erase(&pieces);
-            change.then(Step::Barrier);
+            self.change.then_erase(&pieces);
+            self.change.then(Step::Barrier);
         }
-        change.then(Step::Put { place: found.place, entry, end: false });
+        self.change.then(Step::Put { place: found.place, entry, end: false });
         self.entry_changed(spot.number, spot.directory, found.number, Some(&entry.name()));
         Ok(())
     }
@@ -479,7 +471,6 @@ impl Drives<'_> {
     /// The new entry first; then a directory's `..`; then the old entry.
     fn move_entry(
         &mut self,
-        change: &mut Change,
         spot: &Spot,
         found: &Found,
         target: &Spot,
@@ -501,16 +492,15 @@ impl Drives<'_> {
                 dots = Some(Step::Put { place: parent.place, entry: parent.entry, end: false });
             }
         }
-        let mut tail = Change::new();
-        self.erase_entry(&mut tail, spot, found)?;
+        let pieces = self.long_name(spot, found)?;
         let entrance = self.room(target)?;
-        self.add_entry(change, target, &entrance, entry)?;
+        self.add_entry(target, &entrance, entry)?;
         self.entry_changed(spot.number, spot.directory, found.number, None);
         if let Some(step) = dots {
-            change.then(step);
+            self.change.then(step);
         }
-        change.then(Step::Barrier);
-        change.append(&tail);
+        self.change.then(Step::Barrier);
+        self.erase_entry(found, pieces);
         Ok(())
     }
 

@@ -138,7 +138,7 @@ type Parts = (&'static Start<'static>, &'static mut Drives<'static>, &'static mu
 /// Disks, settings, network card.
 #[inline(never)]
 fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<Parts, CannotStart> {
-    let disks = find_disks(arena).map_err(|error| fail(pc, desk, &error))?;
+    let disks = PcDisks::find(arena).map_err(|error| fail(pc, desk, &error))?;
     disks.assign();
     found::disks(desk, pc, disks);
     pc.wake_on_disks(disks.use_interrupts());
@@ -156,12 +156,6 @@ fn prepare(pc: &mut Pc, desk: &mut Desk<'static>, arena: &mut Arena) -> Result<P
     drives.exclude(start.settings.excluded_drives);
     let card = find_card(pc, desk, arena, &start.settings)?;
     Ok((start, drives, card))
-}
-
-#[inline(never)]
-fn find_disks(arena: &mut Arena) -> Result<&'static mut PcDisks, OutOfMemory> {
-    let disks = PcDisks::find(arena)?;
-    arena.place("disks", disks)
 }
 
 #[inline(never)]
@@ -185,10 +179,9 @@ fn read(
     arena: &mut Arena,
 ) -> Result<&'static Start<'static>, CannotStart> {
     arena.is_cold = true;
-    let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how))?;
-    let start = arena.place("the settings", start);
+    let start = start::read(drives, boot, arena, &mut |text, how| desk.say(pc, text, how));
     arena.is_cold = false;
-    start.map(|start| &*start).map_err(|error| fail(pc, desk, &error))
+    start
 }
 
 /// The network card, or the reason that there is none.

@@ -85,15 +85,29 @@ impl Settings {
     ///
     /// # Errors
     /// [`Invalid`] when a value is wrong or a needed one is missing.
-    // A frame of its own: settings are large, and files are read beside them.
-    #[inline(never)]
     pub fn parse(
         text: &[u8],
         file: &str,
         sink: &mut dyn FnMut(&Message<'_>),
     ) -> Result<Settings, Invalid> {
+        let mut settings = Settings::default();
+        settings.read(text, file, sink)?;
+        Ok(settings)
+    }
+
+    /// As [`Settings::parse`], into default settings where they are: they are large.
+    ///
+    /// # Errors
+    /// As [`Settings::parse`].
+    #[inline(never)]
+    pub fn read(
+        &mut self,
+        text: &[u8],
+        file: &str,
+        sink: &mut dyn FnMut(&Message<'_>),
+    ) -> Result<(), Invalid> {
         let mut parser = Parser {
-            settings: Settings::default(),
+            settings: self,
             addresses: Addresses::default(),
             report: Report::new(file, sink),
         };
@@ -103,13 +117,12 @@ impl Settings {
         }
         parser.check_address(line_of(&seen, Keyword::IpAddr));
         parser.check_whole(&seen);
-        let Parser { settings, report, .. } = parser;
-        report.finish().map(|()| settings)
+        parser.report.finish()
     }
 }
 
-struct Parser<'r> {
-    settings: Settings,
+struct Parser<'s, 'r> {
+    settings: &'s mut Settings,
     addresses: Addresses,
     report: Report<'r>,
 }
@@ -124,7 +137,7 @@ struct Addresses {
     by_dhcp_client: bool,
 }
 
-impl Parser<'_> {
+impl Parser<'_, '_> {
     fn line(&mut self, line: Line<'_>, seen: &mut [u16; KEYWORDS.len()]) {
         let mut rest = words(line.text);
         let Some(word) = rest.next() else { return };

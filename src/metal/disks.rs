@@ -5,7 +5,7 @@
 use ftpsrv::block::{self, Access, DiskError, DiskId, DiskInfo, DiskKind, Disks, Lba, Transfer};
 use ftpsrv::hw::ata::{Ata, Identity, MAX_DRIVES, Owner, owners};
 use ftpsrv::hw::pic::Lines;
-use ftpsrv::memory::OutOfMemory;
+use ftpsrv::memory::{Memory, OutOfMemory};
 
 use super::bios_disk::BiosDisks;
 use super::memory::Arena;
@@ -42,14 +42,18 @@ impl PcDisks {
     /// [`OutOfMemory`].
     // Not inlined, here and below: what these build passes over the stack once, and must not stay.
     #[inline(never)]
-    pub fn find(memory: &mut Arena) -> Result<PcDisks, OutOfMemory> {
-        Ok(PcDisks {
-            bios: BiosDisks::find(memory)?,
-            ata: Ata::find(IoPorts),
+    pub fn find(memory: &mut Arena) -> Result<&'static mut PcDisks, OutOfMemory> {
+        let bios = BiosDisks::find(memory)?;
+        let disks = PcDisks {
+            bios,
+            ata: Ata::unknown(IoPorts),
             owners: [Owner::Nobody; MAX_DRIVES as usize],
             routes: [None; MAX_DISKS],
             count: 0,
-        })
+        };
+        let disks = memory.place("disks", disks)?;
+        disks.ata.look(IoPorts);
+        Ok(disks)
     }
 
     /// Finds out which drives of the BIOS's are which of the IDE channels', and numbers all.

@@ -49,7 +49,7 @@ pub fn run(
         per_address: 1,
         seed: pc.entropy(),
     };
-    let mut stack = match Stack::new(card, &plan, arena, pc.now()) {
+    let stack = match Stack::new(card, &plan, arena, pc.now()) {
         Ok(stack) => stack,
         Err(error) => fault::stop(&error),
     };

@@ -177,12 +177,14 @@ impl<'a> Stack<'a> {
     ///
     /// # Errors
     /// [`OutOfMemory`] with what did not fit.
+    // A frame of its own: it passes over the stack once.
+    #[inline(never)]
     pub fn new<M: Memory<'a>>(
         nic: &'a mut (dyn Nic + 'a),
         plan: &Plan<'a>,
         memory: &mut M,
         now: Millis,
-    ) -> Result<Stack<'a>, OutOfMemory> {
+    ) -> Result<&'a mut Stack<'a>, OutOfMemory> {
         nic.set_receive_mode(ReceiveMode::Broadcast);
         let (class, mut station) = (nic.info().class, nic.address());
         // A station address is unicast; a card whose PROM says otherwise still works without that bit.
@@ -219,7 +221,7 @@ impl<'a> Stack<'a> {
             broadcast: Ipv4Addr::BROADCAST,
             dhcp: dhcp.is_some(),
         };
-        let mut stack = Stack {
+        let stack = Stack {
             device,
             interface,
             identity,
@@ -238,6 +240,7 @@ impl<'a> Stack<'a> {
             held: None,
             flow: Flow::default(),
         };
+        let stack = memory.place("the network", stack)?;
         if let AddressPlan::Fixed(address) = plan.address {
             stack.use_address(Some(address).filter(Address::is_usable));
         }

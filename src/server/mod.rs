@@ -185,7 +185,7 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
         // A session's, and one for its data.
         let sockets = (plan.control_sockets + clients) as u16;
         // Last, because clients' buffers shrink to what is left.
-        let stack = place_stack(nic, &plan, memory, now)?;
+        let stack = Stack::new(nic, &plan, memory, now)?;
         files.set_time(time);
         // The first port given out differs from start to start; which one it is does not matter.
         let first_port = seed as u16;
@@ -495,18 +495,6 @@ impl<'a, 'm, M: Machine> Server<'a, 'm, M> {
             _ => {}
         }
     }
-}
-
-// A frame of its own: it passes over the stack once.
-#[inline(never)]
-fn place_stack<'a>(
-    nic: &'a mut (dyn Nic + 'a),
-    plan: &Plan<'a>,
-    memory: &mut impl Memory<'a>,
-    now: Millis,
-) -> Result<&'a mut Stack<'a>, OutOfMemory> {
-    let stack = Stack::new(nic, plan, memory, now)?;
-    memory.place("the network", stack)
 }
 
 /// Bytes for receiving and sending that a data connection is to have.

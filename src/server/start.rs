@@ -8,7 +8,7 @@ use core::fmt::{self, Write};
 
 use super::files::{self, ReadError};
 use crate::config::{Message, Settings, Severity, Users, file_name};
-use crate::memory::Memory;
+use crate::memory::{Memory, OutOfMemory};
 use crate::text::Printable;
 use crate::vfs::permission::Incoming;
 use crate::vfs::provider::{FsError, Provider};
@@ -55,20 +55,36 @@ pub fn read<'a>(
     boot: Drive,
     memory: &mut impl Memory<'a>,
     say: Say<'_>,
-) -> Result<Start<'a>, CannotStart> {
-    let settings = read_settings(files, boot, memory, say)?;
-    let users = read_users(files, boot, &settings, memory, say)?;
-    let motd = read_motd(files, boot, &settings, memory, say);
-    let log_file = locate_log(files, boot, &settings, memory, say)?;
-    Ok(Start { settings, users, motd, log_file })
+) -> Result<&'a Start<'a>, CannotStart> {
+    let start = place(memory).map_err(|error| no_memory(error, say))?;
+    read_settings(files, boot, &mut start.settings, memory, say)?;
+    start.users = read_users(files, boot, &start.settings, memory, say)?;
+    start.motd = read_motd(files, boot, &start.settings, memory, say);
+    start.log_file = locate_log(files, boot, &start.settings, memory, say)?;
+    Ok(start)
 }
 
+// Not inlined, here and below: what these have on the stack, paths above all, must not stay.
+/// What says nothing yet.
+#[inline(never)]
+fn place<'a>(memory: &mut impl Memory<'a>) -> Result<&'a mut Start<'a>, OutOfMemory> {
+    let (settings, users) = (Settings::default(), Users::new(&[]));
+    memory.place("the settings", Start { settings, users, motd: &[], log_file: None })
+}
+
+fn no_memory(error: OutOfMemory, say: Say<'_>) -> CannotStart {
+    say(format_args!("ERROR: {error}"), Severity::Error);
+    CannotStart
+}
+
+#[inline(never)]
 fn read_settings<'a>(
     files: &mut dyn Provider,
     boot: Drive,
+    settings: &mut Settings,
     memory: &mut impl Memory<'a>,
     say: Say<'_>,
-) -> Result<Settings, CannotStart> {
+) -> Result<(), CannotStart> {
     let mut on_boot_drive = heapless::String::<12>::new();
     // 11 characters.
     let _ = write!(on_boot_drive, "{boot}:\\MTCP.CFG");
@@ -80,9 +96,9 @@ fn read_settings<'a>(
                 say(format_args!("Settings from {name}"), Severity::Note);
                 let mut sink =
                     |message: &Message<'_>| say(format_args!("{message}"), message.severity);
-                let settings = Settings::parse(text, name, &mut sink).map_err(|_| CannotStart);
+                let result = settings.read(text, name, &mut sink);
                 memory.give_back(text);
-                return settings;
+                return result.map_err(|_| CannotStart);
             }
             Err(ReadError::File(
                 FsError::NotFound | FsError::NotADirectory | FsError::NotReady,
@@ -102,6 +118,7 @@ fn read_settings<'a>(
     Err(CannotStart)
 }
 
+#[inline(never)]
 fn read_users<'a>(
     files: &mut dyn Provider,
     boot: Drive,
@@ -110,25 +127,7 @@ fn read_users<'a>(
     say: Say<'_>,
 ) -> Result<Users<'a>, CannotStart> {
     let name = Printable(&settings.password_file);
-    let path = located(&settings.password_file, "FTPSRV_PASSWORD_FILE", boot, say)?;
-    say(format_args!("Opening password file at {name}"), Severity::Note);
-    let text = match files::read_whole(files, &path, PASSWORD_LIMIT, "the password file", memory) {
-        Ok(text) => text,
-        Err(ReadError::File(FsError::NotFound | FsError::NotADirectory | FsError::NotReady)) => {
-            say(
-                format_args!(
-                    "ERROR: {name}: there is no such file. FTPSRV_PASSWORD_FILE in MTCP.CFG names it; \
-                     put the password file there or correct the line"
-                ),
-                Severity::Error,
-            );
-            return Err(CannotStart);
-        }
-        Err(error) => {
-            return Err(unreadable_shown(name, error, say));
-        }
-    };
-    let users = Users::new(text);
+    let users = Users::new(read_passwords(files, boot, settings, memory, say)?);
     let mut shown = heapless::String::<80>::new();
     // As long as the setting: it fits.
     let _ = write!(shown, "{name}");
@@ -137,6 +136,33 @@ fn read_users<'a>(
     check_directories(files, &users, &shown, say);
     say(format_args!("Password file looks reasonable."), Severity::Note);
     Ok(users)
+}
+
+#[inline(never)]
+fn read_passwords<'a>(
+    files: &mut dyn Provider,
+    boot: Drive,
+    settings: &Settings,
+    memory: &mut impl Memory<'a>,
+    say: Say<'_>,
+) -> Result<&'a [u8], CannotStart> {
+    let name = Printable(&settings.password_file);
+    let path = located(&settings.password_file, "FTPSRV_PASSWORD_FILE", boot, say)?;
+    say(format_args!("Opening password file at {name}"), Severity::Note);
+    match files::read_whole(files, &path, PASSWORD_LIMIT, "the password file", memory) {
+        Ok(text) => Ok(text),
+        Err(ReadError::File(FsError::NotFound | FsError::NotADirectory | FsError::NotReady)) => {
+            say(
+                format_args!(
+                    "ERROR: {name}: there is no such file. FTPSRV_PASSWORD_FILE in MTCP.CFG names it; \
+                     put the password file there or correct the line"
+                ),
+                Severity::Error,
+            );
+            Err(CannotStart)
+        }
+        Err(error) => Err(unreadable_shown(name, error, say)),
+    }
 }
 
 /// Sandbox and upload directories should be there. A missing one is a warning, not an error: the disk
@@ -177,6 +203,7 @@ fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, sa
     }
 }
 
+#[inline(never)]
 fn read_motd<'a>(
     files: &mut dyn Provider,
     boot: Drive,
@@ -203,6 +230,7 @@ fn read_motd<'a>(
 }
 
 /// The log file's place. That its drive is not served is a warning: the log matters less than the server.
+#[inline(never)]
 fn locate_log<'a>(
     files: &dyn Provider,
     boot: Drive,
@@ -226,10 +254,7 @@ fn locate_log<'a>(
         );
         return Ok(None);
     };
-    let place = memory.place("the log file", place).map_err(|error| {
-        say(format_args!("ERROR: {error}"), Severity::Error);
-        CannotStart
-    })?;
+    let place = memory.place("the log file", place).map_err(|error| no_memory(error, say))?;
     Ok(Some(place))
 }
 

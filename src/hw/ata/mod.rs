@@ -87,32 +87,42 @@ pub struct Ata<P> {
 impl<P: Ports + Clone> Ata<P> {
     /// Looks for drives: microseconds where there is none, at most some 3 s where the hardware is
     /// broken.
-    pub fn find(mut ports: P) -> Ata<P> {
+    pub fn find(ports: P) -> Ata<P> {
+        let mut ata = Ata::unknown(ports.clone());
+        ata.look(ports);
+        ata
+    }
+
+    /// Two channels that nobody has looked at.
+    pub fn unknown(ports: P) -> Ata<P> {
         let channels = CHANNELS.map(|(base, control)| Channel::new(ports.clone(), base, control));
-        let mut ata = Ata {
+        Ata {
             channels,
             drives: [None; MAX_DRIVES as usize],
             marked: [false; 2],
             traffic: [Traffic::default(); 2],
             pinned: 0,
-        };
+        }
+    }
+
+    /// Looks for drives, as [`Ata::find`].
+    pub fn look(&mut self, mut ports: P) {
         let on_pci = pci::ide_channels(&mut ports);
         for first in [0, 2] {
-            let master = ata.identify(first, PRESENT);
-            let slave = ata.identify(first + 1, if master.is_some() { PRESENT } else { ALONE });
+            let master = self.identify(first, PRESENT);
+            let slave = self.identify(first + 1, if master.is_some() { PRESENT } else { ALONE });
             // A drive that answers to both numbers must not be served as two.
             let ghost = matches!((&master, &slave), (Some(a), Some(b)) if a.same_drive(b));
-            ata.enter(first, master);
-            ata.enter(first + 1, slave.filter(|_| !ghost));
+            self.enter(first, master);
+            self.enter(first + 1, slave.filter(|_| !ghost));
             let Some(on_pci) = on_pci.get(usize::from(first / 2)) else { continue };
             if on_pci.served {
-                ata.try_double_words(first);
+                self.try_double_words(first);
             }
-            if let Some(channel) = ata.channel(first) {
+            if let Some(channel) = self.channel(first) {
                 channel.use_master(on_pci.master);
             }
         }
-        ata
     }
 }
 

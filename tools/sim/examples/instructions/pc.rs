@@ -314,7 +314,6 @@ pub fn boot(content: &[u8]) -> (Server<'static, 'static, Board>, ChipPc) {
     };
     let Ok(nic) = Ne2000::new(io(CARD), CARD_PORT, None, None) else { panic!("no card") };
     let nic = Box::leak(Box::new(nic));
-    let start = Box::leak(Box::new(start));
     let Ok(mut server) = Server::new(machine, desk, nic, drives, start, &mut memory) else {
         panic!("no memory for the server")
     };

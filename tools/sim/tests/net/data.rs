@@ -125,7 +125,7 @@ fn a_connection_to_nobody_ends() {
 
 #[test]
 fn addresses_and_ports_that_cannot_be_are_refused() {
-    let mut rig = Rig::new();
+    let rig = Rig::new();
     let mut port = rig.stack.data(0).unwrap();
     for to in [
         SocketAddrV4::new(ALICE, 0),

@@ -14,7 +14,7 @@ fn what_does_not_fit_is_named() {
         let nic = Box::leak(Box::new(SimNic::new(&network)));
         let mut memory = HostMemory::new(size);
         let stack = Stack::new(nic, &plan, &mut memory, network.now());
-        match stack.and_then(|mut stack| stack.furnish(&mut memory)) {
+        match stack.and_then(|stack| stack.furnish(&mut memory)) {
             Ok(_) => purposes.push("enough"),
             Err(error) => {
                 let what = error.0;

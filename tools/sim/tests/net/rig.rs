@@ -37,7 +37,7 @@ pub fn plan() -> Plan<'static> {
 /// A server's stack, Alice and Mallory on one wire.
 pub struct Rig {
     pub network: Network,
-    pub stack: Stack<'static>,
+    pub stack: &'static mut Stack<'static>,
     pub alice: Host,
     pub mallory: Host,
 }
@@ -53,7 +53,7 @@ impl Rig {
         let nic = Box::leak(Box::new(SimNic::new(&network)));
         change(nic);
         let mut memory = HostMemory::new(1 << 20);
-        let mut stack = Stack::new(nic, plan, &mut memory, network.now()).unwrap();
+        let stack = Stack::new(nic, plan, &mut memory, network.now()).unwrap();
         stack.furnish(&mut memory).unwrap();
         let (alice, mallory) = (Host::new(&network, ALICE), Host::new(&network, MALLORY));
         Rig { network, stack, alice, mallory }

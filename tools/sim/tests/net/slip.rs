@@ -11,7 +11,7 @@ fn a_client_at_the_other_end_of_the_line_is_served() {
     let network = Network::new(1);
     let nic = Box::leak(Box::new(SimNic::slip(&network)));
     let mut memory = HostMemory::new(1 << 20);
-    let mut stack = Stack::new(nic, &plan(), &mut memory, network.now()).unwrap();
+    let stack = Stack::new(nic, &plan(), &mut memory, network.now()).unwrap();
     stack.furnish(&mut memory).unwrap();
     let mut alice = Host::slip(&network, ALICE);
     let connection = alice.connect(CONTROL);
@@ -37,7 +37,7 @@ fn there_is_no_dhcp_on_a_line() {
     let nic = Box::leak(Box::new(SimNic::slip(&network)));
     let mut memory = HostMemory::new(1 << 20);
     let plan = Plan { address: AddressPlan::Dhcp { hostname: "X" }, ..plan() };
-    let mut stack = Stack::new(nic, &plan, &mut memory, network.now()).unwrap();
+    let stack = Stack::new(nic, &plan, &mut memory, network.now()).unwrap();
     stack.furnish(&mut memory).unwrap();
     network.record();
     for _ in 0..20_000 {

@@ -260,7 +260,7 @@ fn boot(
     drives.set_time(pc.date_time());
     found::drives(desk, pc, drives);
     let read = start::read(drives, Drive::A, memory, &mut |text, how| desk.say(pc, text, how));
-    let start = Box::leak(Box::new(read.map_err(|CannotStart| ())?));
+    let start = read.map_err(|CannotStart| ())?;
     drives.exclude(start.settings.excluded_drives);
     found::card(desk, pc, nic);
     // Both for the server and for what is said when there is none.

@@ -83,6 +83,8 @@ impl LineReader {
     }
 
     /// Turns the line from UTF-8 into the disk's bytes, of which there are no more.
+    // Not inlined: no command runs on top of its buffer.
+    #[inline(never)]
     pub(super) fn recode(&mut self, page: Option<&CodePage>) {
         let mut bytes = [0; MAX_LINE];
         if let Some(Ok(text)) = wire::to_disk(page, &self.bytes, &mut bytes) {

@@ -460,16 +460,7 @@ pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
         Some(Job::Transfer(transfer)) => transfer.move_data(&place, cx, &mut client.active),
         Some(Job::Scan(_)) => None,
     };
-    let result = match moved {
-        Some(result) => result,
-        None => {
-            let Some(mut job) = client.job.take() else { return false };
-            let result = job.slice(client, cx);
-            client.job = Some(job);
-            result
-        }
-    };
-    match result {
+    match moved.unwrap_or_else(|| slice(client, cx)) {
         Ok(Progress::Waiting) => return false,
         Ok(Progress::Busy) | Err(Refusal::AGAIN) => {}
         Ok(Progress::Over) => {
@@ -484,6 +475,16 @@ pub(super) fn advance(client: &mut Client, cx: &mut Context<'_, '_>) -> bool {
         }
     }
     true
+}
+
+/// One slice of the job under way. Not inlined, for its copy on the stack: only what moves data leaves the job where
+/// it is.
+#[inline(never)]
+fn slice(client: &mut Client, cx: &mut Context<'_, '_>) -> Result<Progress, Refusal> {
+    let Some(mut job) = client.job.take() else { return Ok(Progress::Waiting) };
+    let result = job.slice(client, cx);
+    client.job = Some(job);
+    result
 }
 
 /// Breaks the job off without a word, for a session that ends; `true` when everything is released.

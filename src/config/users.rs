@@ -62,10 +62,10 @@ pub struct User<'a> {
     pub name: &'a [u8],
     /// How the user logs in.
     pub password: Password<'a>,
-    /// The directory that the user sees as `/`; `None` for all drives.
-    sandbox: Option<&'a [u8]>,
-    /// Where the user may upload to; `None` for anywhere.
-    incoming: Option<&'a [u8]>,
+    /// The directory that the user sees as `/`, as the file has it; `None` for all drives.
+    pub sandbox: Option<&'a [u8]>,
+    /// Where the user may upload to, as the file has it; `None` for anywhere.
+    pub incoming: Option<&'a [u8]>,
     /// What else the user may do.
     pub permissions: Permissions,
 }
@@ -149,6 +149,17 @@ impl<'a> Users<'a> {
         Sandbox::resolve_in(rights.sandbox.map(|span| self.text_at(span)), path)
     }
 
+    /// The same for a path that is written out.
+    ///
+    /// # Errors
+    /// [`PathError`].
+    #[inline(never)]
+    pub fn place(&self, rights: &Rights, path: &[u8]) -> Result<ResolvedPath, PathError> {
+        let mut own = UserPath::root();
+        own.go(path)?;
+        self.resolve(rights, &own)
+    }
+
     /// Whether who has `rights` may upload to the directory that these names lead to, his own.
     pub fn admits(&self, rights: &Rights, directory: &[Name83]) -> bool {
         self.compare_incoming(rights, |incoming| directory.starts_with(incoming)).unwrap_or(true)
@@ -210,6 +221,7 @@ impl<'a> Users<'a> {
     }
 
     /// What one line cannot see, and what is allowed but hardly meant.
+    #[inline(never)]
     fn check_user(&self, user: &User<'_>, report: &mut Report<'_>) {
         let name = Printable(user.name);
         if let Some(first) = self.find(user.name)
@@ -235,22 +247,26 @@ impl<'a> Users<'a> {
                 ),
             );
         }
-        let (sandbox, incoming) = (user.sandbox(), user.incoming());
-        if let (Ok(sandbox), Ok(Incoming::Within(incoming))) = (&sandbox, &incoming)
-            && sandbox.is_restricted()
-            && incoming.is_within(sandbox.root())
-        {
-            report.say(
-                Severity::Warning,
-                Some(user.line),
-                format_args!(
-                    "the incoming directory {incoming} is looked for inside of the sandbox {0}. \
-                     Leave {0} out of it",
-                    sandbox.root()
-                ),
-            );
-        }
+        check_nesting(user, report);
     }
+}
+
+/// What looks as if the sandbox were named twice.
+#[inline(never)]
+fn check_nesting(user: &User<'_>, report: &mut Report<'_>) {
+    let (Some(root), Some(text)) = (user.sandbox, user.incoming) else { return };
+    let (mut sandbox, mut incoming) = (UserPath::root(), UserPath::root());
+    if sandbox.go(root).is_err() || incoming.go(text).is_err() || !incoming.is_within(&sandbox) {
+        return;
+    }
+    report.say(
+        Severity::Warning,
+        Some(user.line),
+        format_args!(
+            "the incoming directory {incoming} is looked for inside of the sandbox {sandbox}. \
+             Leave {sandbox} out of it"
+        ),
+    );
 }
 
 impl<'a> User<'a> {

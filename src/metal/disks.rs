@@ -79,6 +79,7 @@ impl PcDisks {
     }
 
     /// What was found on the IDE channels.
+    #[inline(never)]
     pub fn probes(&self) -> Probes {
         let mut number = 0..;
         self.owners.map(|owner| {

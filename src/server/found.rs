@@ -38,7 +38,9 @@ impl fmt::Display for Station {
     }
 }
 
+// Not inlined, here and below: the start goes on below whoever calls these.
 /// The disks, with their size and how they are reached.
+#[inline(never)]
 pub fn disks(desk: &mut Desk<'_>, machine: &mut impl Machine, disks: &dyn Disks) {
     for info in (0..disks.count()).filter_map(|number| disks.info(DiskId(number))) {
         desk.found(
@@ -55,6 +57,7 @@ pub fn disks(desk: &mut Desk<'_>, machine: &mut impl Machine, disks: &dyn Disks)
 }
 
 /// The drives: letter, disk, type, size and label. Says what is wrong with them, too.
+#[inline(never)]
 pub fn drives(desk: &mut Desk<'_>, machine: &mut impl Machine, drives: &mut Drives<'_>) {
     messages(desk, machine, drives);
     let mut hard_disks = false;

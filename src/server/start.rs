@@ -7,10 +7,9 @@
 use core::fmt::{self, Write};
 
 use super::files::{self, ReadError};
-use crate::config::{Message, Settings, Severity, Users, file_name};
+use crate::config::{Message, Settings, Severity, User, Users, file_name};
 use crate::memory::{Memory, OutOfMemory};
 use crate::text::Printable;
-use crate::vfs::permission::Incoming;
 use crate::vfs::provider::{FsError, Provider};
 use crate::vfs::{Drive, ResolvedPath, UserPath};
 
@@ -170,35 +169,56 @@ fn read_passwords<'a>(
 #[inline(never)]
 fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, say: Say<'_>) {
     for user in users.iter() {
-        let name = Printable(user.name);
-        let (rights, root) = (users.rights(&user), UserPath::root());
-        if let Ok(place) = &users.resolve(&rights, &root)
-            && let Err(error) = files::check_directory(files, place)
-            && let Ok(sandbox) = &user.sandbox()
-        {
+        let (name, line) = (Printable(user.name), user.line);
+        if let Err(error) = check_directory(files, users, &user, b"/") {
             say(
                 format_args!(
-                    "Warning: {file} line {}: the sandbox directory {} of user {name} cannot be used \
+                    "Warning: {file} line {line}: the sandbox directory {} of user {name} cannot be used \
                      ({error}). The user finds nothing until it is there",
-                    user.line,
-                    sandbox.root()
+                    Shown(user.sandbox.unwrap_or_default()),
                 ),
                 Severity::Warning,
             );
             continue;
         }
-        if let Ok(Incoming::Within(incoming)) = &user.incoming()
-            && let Ok(place) = &users.resolve(&rights, incoming)
-            && let Err(error) = files::check_directory(files, place)
+        if let Some(incoming) = user.incoming
+            && let Err(error) = check_directory(files, users, &user, incoming)
         {
             say(
                 format_args!(
-                    "Warning: {file} line {}: the incoming directory {incoming} of user {name} cannot \
+                    "Warning: {file} line {line}: the incoming directory {} of user {name} cannot \
                      be used ({error}). The user cannot upload until it is there",
-                    user.line
+                    Shown(incoming)
                 ),
                 Severity::Warning,
             );
+        }
+    }
+}
+
+/// Whether what `directory` means to a user is one. That it means something was found out before.
+#[inline(never)]
+fn check_directory(
+    files: &mut dyn Provider,
+    users: &Users<'_>,
+    user: &User<'_>,
+    directory: &[u8],
+) -> Result<(), FsError> {
+    match &users.place(&users.rights(user), directory) {
+        Ok(place) => files::check_directory(files, place),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A path as the server sees it.
+struct Shown<'a>(&'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut path = UserPath::root();
+        match path.go(self.0) {
+            Ok(()) => path.fmt(f),
+            Err(_) => Printable(self.0).fmt(f),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::lines::{self, Line, Lines, words};
 use super::report::{Invalid, Message, Report, Severity};
 use crate::text::Printable;
 use crate::vfs::path::PathError;
-use crate::vfs::{Incoming, Name83, Permission, Permissions, ResolvedPath, Sandbox, UserPath};
+use crate::vfs::{Name83, Permission, Permissions, ResolvedPath, Sandbox, UserPath};
 
 /// Characters that a userid or a password may have.
 pub const MAX_LENGTH: usize = 10;
@@ -62,9 +62,10 @@ pub struct User<'a> {
     pub name: &'a [u8],
     /// How the user logs in.
     pub password: Password<'a>,
-    /// The directory that the user sees as `/`, as the file has it; `None` for all drives.
+    /// The directory that the user sees as `/`, as the file has it and as one writes it who sees all drives; `None`
+    /// for all drives.
     pub sandbox: Option<&'a [u8]>,
-    /// Where the user may upload to, as the file has it; `None` for anywhere.
+    /// Where the user may upload to, as the file has it and the user himself writes it; `None` for anywhere.
     pub incoming: Option<&'a [u8]>,
     /// What else the user may do.
     pub permissions: Permissions,
@@ -141,23 +142,9 @@ impl<'a> Users<'a> {
         }
     }
 
-    /// The place on a disk that `path` means to who has `rights`.
-    ///
-    /// # Errors
-    /// [`PathError::NoSuchDrive`] and [`PathError::TooDeep`].
-    pub fn resolve(&self, rights: &Rights, path: &UserPath) -> Result<ResolvedPath, PathError> {
-        Sandbox::resolve_in(rights.sandbox.map(|span| self.text_at(span)), path)
-    }
-
-    /// The same for a path that is written out.
-    ///
-    /// # Errors
-    /// [`PathError`].
-    #[inline(never)]
-    pub fn place(&self, rights: &Rights, path: &[u8]) -> Result<ResolvedPath, PathError> {
-        let mut own = UserPath::root();
-        own.go(path)?;
-        self.resolve(rights, &own)
+    /// What who has `rights` sees.
+    pub fn sandbox(&self, rights: &Rights) -> Sandbox<'_> {
+        Sandbox::of(rights.sandbox.map(|span| self.text_at(span)))
     }
 
     /// Whether who has `rights` may upload to the directory that these names lead to, his own.
@@ -290,22 +277,8 @@ impl<'a> User<'a> {
     }
 
     /// What the user sees.
-    ///
-    /// # Errors
-    /// None for a user of a file.
-    pub fn sandbox(&self) -> Result<Sandbox, PathError> {
+    pub fn sandbox(&self) -> Sandbox<'a> {
         Sandbox::of(self.sandbox)
-    }
-
-    /// Where the user may upload to, in the user's own names.
-    ///
-    /// # Errors
-    /// None for a user of a file.
-    pub fn incoming(&self) -> Result<Incoming, PathError> {
-        match self.incoming {
-            None => Ok(Incoming::Any),
-            Some(text) => UserPath::root().join(text).map(Incoming::Within),
-        }
     }
 }
 
@@ -349,20 +322,17 @@ fn check_directories<'a>(sandbox: &'a [u8], incoming: &'a [u8]) -> Result<(), Pr
     }
     let of_sandbox = |why| Problem::Path(Field::Sandbox, sandbox.unwrap_or_default(), why);
     let root = Sandbox::of(sandbox);
-    let root = root.as_ref().map_err(|why| of_sandbox(*why))?;
+    let (mut path, mut place) = (UserPath::root(), ResolvedPath::root());
+    root.resolve_in(&path, &mut place).map_err(of_sandbox)?;
     let Some(text) = unless(incoming, ANYWHERE) else { return Ok(()) };
     let bad = |why| Problem::Path(Field::Incoming, text, why);
     if !root.is_restricted() {
         check_full(text, Field::Incoming)?;
     }
-    let mut path = UserPath::root();
     path.go(text).map_err(bad)?;
-    match &root.resolve(&path) {
-        // Without sandbox, / is the root of drives, where nothing can be stored.
-        Ok(resolved) if resolved.drive().is_none() => Err(bad(PathError::NoSuchDrive)),
-        Ok(_) => Ok(()),
-        Err(why) => Err(bad(*why)),
-    }
+    root.resolve_in(&path, &mut place).map_err(bad)?;
+    // Without sandbox, / is the root of drives, where nothing can be stored.
+    place.drive().map(drop).ok_or(bad(PathError::NoSuchDrive))
 }
 
 /// Refuses what is not in the form `/drive_X/path`.

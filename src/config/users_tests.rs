@@ -44,23 +44,24 @@ fn the_manuals_sample_means_what_the_manual_says() {
     let brutman = users.find(b"brutman").unwrap();
     assert_eq!(brutman.name, b"brutman");
     assert_eq!(brutman.password, Password::Text(b"passw0rd"));
-    assert_eq!(brutman.sandbox().unwrap(), Sandbox::none());
-    assert_eq!(brutman.incoming().unwrap(), Incoming::Any);
+    assert_eq!(brutman.sandbox(), Sandbox::none());
+    assert_eq!(brutman.incoming, None);
     assert_eq!(brutman.permissions, Permissions::ALL);
 
     let tester = users.find(b"tester").unwrap();
-    assert_eq!(tester.sandbox().unwrap(), Sandbox::none());
-    assert_eq!(tester.incoming().unwrap(), Incoming::Within(path(b"/DRIVE_E/FTP/INCOMING")));
+    assert_eq!(tester.sandbox(), Sandbox::none());
+    assert_eq!(path(tester.incoming.unwrap()), path(b"/DRIVE_E/FTP/INCOMING"));
     assert_eq!(granted(tester.permissions), ["stor", "stou"]);
 
     let anonymous = users.find(b"anonymous").unwrap();
     assert_eq!(anonymous.password, Password::Email);
-    assert_eq!(anonymous.sandbox().unwrap(), Sandbox::new(path(b"/drive_e/ftp")).unwrap());
-    assert_eq!(anonymous.incoming().unwrap(), Incoming::Within(path(b"/incoming")));
+    let root = anonymous.sandbox().resolve(&UserPath::root());
+    assert_eq!(root, Sandbox::none().resolve(&path(b"/drive_e/ftp")));
+    assert_eq!(path(anonymous.incoming.unwrap()), path(b"/incoming"));
     assert_eq!(granted(anonymous.permissions), ["stor", "stou"]);
 
     let readonly = users.find(b"readonly").unwrap();
-    assert_eq!(readonly.incoming().unwrap(), Incoming::Any);
+    assert_eq!(readonly.incoming, None);
     assert_eq!(readonly.permissions, Permissions::NONE);
 
     assert_eq!(users.find(b"nobody"), None);
@@ -99,7 +100,7 @@ fn keywords_come_in_any_case() {
     let users = Users::new(b"a [EMAIL] [NONE] [Any] ALL\nb p [none] [any] Dele MKD rmd RNFR");
     let a = users.find(b"a").unwrap();
     assert_eq!(a.password, Password::Email);
-    assert_eq!((a.sandbox().unwrap(), a.incoming().unwrap()), (Sandbox::none(), Incoming::Any));
+    assert_eq!((a.sandbox(), a.incoming), (Sandbox::none(), None));
     assert_eq!(a.permissions, Permissions::ALL);
     assert_eq!(granted(users.find(b"b").unwrap().permissions), ["dele", "mkd", "rmd", "rnfr"]);
 }
@@ -108,7 +109,7 @@ fn keywords_come_in_any_case() {
 fn a_sandbox_may_be_a_whole_drive() {
     for text in [&b"u p /drive_d [any] all"[..], b"u p /DRIVE_D/ [any] all"] {
         let user = Users::new(text).find(b"u").unwrap();
-        let root = user.sandbox().unwrap().resolve(&UserPath::root()).unwrap();
+        let root = user.sandbox().resolve(&UserPath::root()).unwrap();
         assert_eq!(root.drive().map(crate::vfs::Drive::letter), Some(b'D'));
         assert!(root.names().is_empty());
     }
@@ -118,11 +119,29 @@ fn a_sandbox_may_be_a_whole_drive() {
 fn an_incoming_directory_in_a_sandbox_is_relative_to_it() {
     for text in [&b"u p /drive_d/f /in stor"[..], b"u p /drive_d/f in/ stor"] {
         let user = Users::new(text).find(b"u").unwrap();
-        assert_eq!(user.incoming().unwrap(), Incoming::Within(path(b"/in")));
+        assert_eq!(path(user.incoming.unwrap()), path(b"/in"));
     }
     // Not even .. leads out of it.
     let user = Users::new(b"u p /drive_d/f /../../in stor").find(b"u").unwrap();
-    assert_eq!(user.incoming().unwrap(), Incoming::Within(path(b"/in")));
+    assert_eq!(path(user.incoming.unwrap()), path(b"/in"));
+}
+
+#[test]
+fn uploads_stay_within_the_incoming_directory() {
+    let users = Users::new(b"in p /drive_d/f /incoming stor\nany p [none] [any] stor");
+    let rights = |name: &[u8]| users.rights(&users.find(name).unwrap());
+    let (within, any) = (rights(b"in"), rights(b"any"));
+    for inside in [&b"/INCOMING"[..], b"/incoming/sub"] {
+        assert!(users.admits(&within, path(inside).names()), "{inside:?}");
+    }
+    for outside in [&b"/"[..], b"/incoming/..", b"/incomin", b"/a/incoming"] {
+        assert!(!users.admits(&within, path(outside).names()), "{outside:?}");
+        assert!(users.admits(&any, path(outside).names()));
+    }
+    for (above, holds) in [(&b"/"[..], true), (b"/incoming", true), (b"/incoming/sub", false)] {
+        assert_eq!(users.holds_incoming(&within, &path(above)), holds, "{above:?}");
+        assert!(!users.holds_incoming(&any, &path(above)));
+    }
 }
 
 #[test]
@@ -246,11 +265,8 @@ fn no_text_breaks_the_parser() {
         assert_eq!(result.is_err(), errors > 0);
         for user in Users::new(&text).iter() {
             assert!((1..=MAX_LENGTH).contains(&user.name.len()));
-            let incoming = match user.incoming().unwrap() {
-                Incoming::Any => UserPath::root(),
-                Incoming::Within(path) => path,
-            };
-            user.sandbox().unwrap().resolve(&incoming).unwrap();
+            let incoming = path(user.incoming.unwrap_or(b"/"));
+            user.sandbox().resolve(&incoming).unwrap();
             assert!(Users::new(&text).find(user.name).is_some());
         }
     }

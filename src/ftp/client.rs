@@ -16,6 +16,7 @@ use super::shared::{Activity, Event, Shared, Source, UserName, Who};
 use super::transfer::{Job, Transfer};
 use crate::config::{Rights, Users};
 use crate::time::{DateTime, Millis};
+use crate::vfs::provider::Attributes;
 use crate::vfs::{Permission, Provider, ResolvedPath, UserPath};
 
 /// What a session is lent for one step.
@@ -188,13 +189,14 @@ impl Client {
         self.login.rights()
     }
 
-    /// The place on a disk that `path` means to the user.
+    /// Makes `place` what `path` means to the user.
     pub(super) fn resolve(
         &self,
         users: &Users<'_>,
         path: &UserPath,
-    ) -> Result<ResolvedPath, Refusal> {
-        Ok(users.resolve(self.rights()?, path)?)
+        place: &mut ResolvedPath,
+    ) -> Result<(), Refusal> {
+        Ok(users.sandbox(self.rights()?).resolve_in(path, place)?)
     }
 
     /// Makes what a command's argument names [`Client::path`].
@@ -209,10 +211,18 @@ impl Client {
         self.long.join(&mut self.path, &self.directory, argument, true)
     }
 
-    /// The place on a disk that [`Client::path`] means.
+    /// Makes `place` what [`Client::path`] means.
     #[inline(never)]
-    pub(super) fn place(&self, users: &Users<'_>) -> Result<ResolvedPath, Refusal> {
-        self.resolve(users, &self.path)
+    pub(super) fn find(&self, users: &Users<'_>, place: &mut ResolvedPath) -> Result<(), Refusal> {
+        self.resolve(users, &self.path, place)
+    }
+
+    /// The attributes of what is at [`Client::path`].
+    #[inline(never)]
+    pub(super) fn look(&self, cx: &mut Context<'_, '_>) -> Result<Attributes, Refusal> {
+        let mut place = ResolvedPath::root();
+        self.find(cx.shared.users, &mut place)?;
+        Ok(cx.files.attributes(&place)?)
     }
 
     /// Refuses a command that the user has no permission for.

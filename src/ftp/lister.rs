@@ -5,13 +5,13 @@
 use super::client::{Client, Context};
 use super::link::{DataLink, DataState};
 use super::listing::{Format, Listing, Place, View};
-use super::reply::{Line, MAX_REPLY, Refusal, kept};
+use super::reply::{Line, MAX_REPLY, Refusal};
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
 use super::wire;
 use crate::config::Users;
 use crate::vfs::codepage::CodePage;
 use crate::vfs::provider::{DirEntry, Kind};
-use crate::vfs::{FsError, Provider};
+use crate::vfs::{FsError, Provider, ResolvedPath};
 
 /// Entries sent in one step, at most: the other sessions wait meanwhile.
 const ENTRIES: usize = 32;
@@ -26,10 +26,10 @@ pub(super) fn open(
     client: &Client,
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
-    let place = client.place(cx.shared.users);
-    let place = kept(&place)?;
+    let mut place = ResolvedPath::root();
+    client.find(cx.shared.users, &mut place)?;
     if transfer.stage == Stage::Open {
-        match cx.files.open_dir(place) {
+        match cx.files.open_dir(&place) {
             Ok(dir) => {
                 transfer.listing.dir = Some(dir);
                 transfer.stage = Stage::Connect;
@@ -45,7 +45,7 @@ pub(super) fn open(
         return Ok(Progress::Busy);
     }
     // The file is looked at again when its line is written; here only whether it is there counts.
-    if cx.files.attributes(place)?.kind == Kind::Directory {
+    if cx.files.attributes(&place)?.kind == Kind::Directory {
         return Err(FsError::NotADirectory.into());
     }
     transfer.stage = Stage::Connect;
@@ -107,8 +107,10 @@ impl Walk<'_> {
         if *self.is_sent {
             return Ok(false);
         }
-        let place = users.resolve(self.place.login.rights()?, self.place.path);
-        let attributes = files.attributes(place.as_ref().map_err(|error| *error)?)?;
+        let mut place = ResolvedPath::root();
+        let sandbox = users.sandbox(self.place.login.rights()?);
+        sandbox.resolve_in(self.place.path, &mut place)?;
+        let attributes = files.attributes(&place)?;
         *self.is_sent = true;
         if let Some(&name) = self.place.path.names().last() {
             show(&DirEntry { name, attributes });

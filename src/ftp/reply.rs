@@ -212,11 +212,6 @@ pub enum Refusal {
     Wait,
 }
 
-/// What `found` holds, where it is: to move a path takes code and its size of stack.
-pub(super) fn kept<T>(found: &Result<T, Refusal>) -> Result<&T, Refusal> {
-    found.as_ref().map_err(|refusal| *refusal)
-}
-
 impl From<PathError> for Refusal {
     fn from(error: PathError) -> Refusal {
         Refusal::Path(error)

@@ -5,10 +5,10 @@
 use super::ascii;
 use super::client::{Client, Context};
 use super::link::DataState;
-use super::reply::{Refusal, kept};
+use super::reply::Refusal;
 use super::transfer::{BROKEN_OFF, Progress, Stage, Transfer};
-use crate::vfs::FsError;
 use crate::vfs::provider::{FileHandle, OpenFlags, Provider};
+use crate::vfs::{FsError, ResolvedPath};
 
 /// Bytes of a sector: reads end on a multiple of it, where they can.
 const SECTOR: u32 = 512;
@@ -23,12 +23,12 @@ pub(super) fn open(
     cx: &mut Context<'_, '_>,
 ) -> Result<Progress, Refusal> {
     let Some(file) = transfer.file else {
-        let place = client.place(cx.shared.users);
-        let place = kept(&place)?;
+        let mut place = ResolvedPath::root();
+        client.find(cx.shared.users, &mut place)?;
         // Text is read to where it can be spread from, which is elsewhere each time.
         let pinned = !transfer.ascii;
         let flags = OpenFlags { read: true, pinned, ..OpenFlags::default() };
-        transfer.file = Some(cx.files.open(place, flags)?);
+        transfer.file = Some(cx.files.open(&place, flags)?);
         transfer.stage = Stage::Inspect;
         return Ok(Progress::Busy);
     };

@@ -8,11 +8,11 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use super::ascii;
 use super::client::{Client, Context};
 use super::digest::{Digest, Kind};
-use super::reply::{Line, Refusal, kept};
+use super::reply::{Line, Refusal};
 use super::shared::Activity;
 use super::transfer::{Progress, close_again};
-use crate::vfs::FsError;
 use crate::vfs::provider::{FileHandle, OpenFlags};
+use crate::vfs::{FsError, ResolvedPath};
 
 /// Bytes read at once: the buffer is on the stack.
 const SLICE: usize = 512;
@@ -178,10 +178,10 @@ impl Scan {
             return Ok(self.report(client, cx));
         }
         let Some(file) = self.file else {
-            let place = client.place(cx.shared.users);
-            let place = kept(&place)?;
+            let mut place = ResolvedPath::root();
+            client.find(cx.shared.users, &mut place)?;
             let flags = OpenFlags { read: true, ..OpenFlags::default() };
-            self.file = Some(cx.files.open(place, flags)?);
+            self.file = Some(cx.files.open(&place, flags)?);
             client.update_who(cx, Activity::Reading);
             return Ok(Progress::Busy);
         };

@@ -5,7 +5,7 @@
 use super::ascii;
 use super::client::{Client, Context};
 use super::link::DataState;
-use super::reply::{Refusal, kept};
+use super::reply::Refusal;
 use super::transfer::{BROKEN_OFF, Progress, Stage, StoreMode, Transfer};
 use crate::vfs::FsError;
 use crate::vfs::Name83;
@@ -64,10 +64,11 @@ fn create(
     if is_unique {
         client.path.enter(unique(transfer.offset))?;
     }
-    let place = client.place(cx.shared.users);
-    let opened = match kept(&place).and_then(|place| {
-        check_reach(flags, place)?;
-        Ok(cx.files.open(place, flags)?)
+    let mut place = ResolvedPath::root();
+    let found = client.find(cx.shared.users, &mut place);
+    let opened = match found.and_then(|()| {
+        check_reach(flags, &place)?;
+        Ok(cx.files.open(&place, flags)?)
     }) {
         Ok(opened) => opened,
         Err(refusal) => {
@@ -77,14 +78,13 @@ fn create(
             return next_name(transfer, mode, client, refusal);
         }
     };
-    let place = kept(&place)?;
     if is_unique {
         transfer.offset = 0;
     }
     if mode == StoreMode::Replace {
-        client.long.others_lose(cx.shared.gone, place);
+        client.long.others_lose(cx.shared.gone, &place);
     }
-    client.long.keep(place, false);
+    client.long.keep(&place, false);
     transfer.file = Some(opened);
     transfer.stage = match mode {
         StoreMode::Append | StoreMode::Resume => Stage::Inspect,

@@ -13,8 +13,8 @@ use super::scan::Scan;
 use super::shared::{Activity, Direction, Event};
 use super::{lister, retrieve, store};
 use crate::time::Millis;
-use crate::vfs::FsError;
 use crate::vfs::provider::FileHandle;
+use crate::vfs::{FsError, ResolvedPath};
 
 /// Milliseconds for which a data connection may take to be established.
 const CONNECT_TIME: u64 = 30_000;
@@ -362,7 +362,8 @@ impl Transfer {
         if self.stage == Stage::Remove {
             // An empty file that nobody has sent would make the client's next attempt a 553.
             // If it cannot be removed, it stays.
-            if let Ok(place) = client.place(cx.shared.users) {
+            let mut place = ResolvedPath::root();
+            if client.find(cx.shared.users, &mut place).is_ok() {
                 close_again(cx.files.remove(&place))?;
                 client.long.lose(cx.shared.gone, &place);
             }

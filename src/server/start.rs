@@ -170,7 +170,7 @@ fn read_passwords<'a>(
 fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, say: Say<'_>) {
     for user in users.iter() {
         let (name, line) = (Printable(user.name), user.line);
-        if let Err(error) = check_directory(files, users, &user, b"/") {
+        if let Err(error) = check_directory(files, &user, b"/") {
             say(
                 format_args!(
                     "Warning: {file} line {line}: the sandbox directory {} of user {name} cannot be used \
@@ -182,7 +182,7 @@ fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, sa
             continue;
         }
         if let Some(incoming) = user.incoming
-            && let Err(error) = check_directory(files, users, &user, incoming)
+            && let Err(error) = check_directory(files, &user, incoming)
         {
             say(
                 format_args!(
@@ -200,12 +200,12 @@ fn check_directories(files: &mut dyn Provider, users: &Users<'_>, file: &str, sa
 #[inline(never)]
 fn check_directory(
     files: &mut dyn Provider,
-    users: &Users<'_>,
     user: &User<'_>,
     directory: &[u8],
 ) -> Result<(), FsError> {
-    match &users.place(&users.rights(user), directory) {
-        Ok(place) => files::check_directory(files, place),
+    let (mut path, mut place) = (UserPath::root(), ResolvedPath::root());
+    match path.go(directory).and_then(|()| user.sandbox().resolve_in(&path, &mut place)) {
+        Ok(()) => files::check_directory(files, &place),
         Err(_) => Ok(()),
     }
 }

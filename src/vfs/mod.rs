@@ -16,6 +16,6 @@ pub use crate::fat::Name83;
 pub use drives::{Drives, DrivesSize};
 pub use path::{Drive, PathError, ResolvedPath, UserPath};
 pub use pattern::Pattern;
-pub use permission::{Incoming, Permission, Permissions};
+pub use permission::{Permission, Permissions};
 pub use provider::{Attributes, FsError, Provider};
 pub use sandbox::Sandbox;

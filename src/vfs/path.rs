@@ -271,9 +271,9 @@ impl fmt::Display for UserPath {
     }
 }
 
-/// A place on a drive, or the root that holds the drives. Only a [`super::Sandbox`] makes one. Large, as a
-/// [`UserPath`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A place on a drive, or the root that holds the drives. Only a [`super::Sandbox`] makes another than that. Large, as
+/// a [`UserPath`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResolvedPath {
     drive: Option<Drive>,
     /// As one sees it who has no sandbox: of a drive the first name is the drive's.
@@ -281,12 +281,24 @@ pub struct ResolvedPath {
 }
 
 impl ResolvedPath {
-    /// The place that `path` names from `root` on.
-    pub(super) fn new(mut root: UserPath, path: &UserPath) -> Result<ResolvedPath, PathError> {
-        root.names.extend_from_slice(&path.names).map_err(|_| PathError::TooDeep)?;
-        let first = root.names.first();
-        let drive = first.map(|name| Drive::from_directory(name).ok_or(PathError::NoSuchDrive));
-        Ok(ResolvedPath { drive: drive.transpose()?, path: root })
+    /// The root that holds the drives.
+    pub const fn root() -> ResolvedPath {
+        ResolvedPath { drive: None, path: UserPath::root() }
+    }
+
+    /// Becomes the place that `path` names from `root` on, which begins with a drive where there is one.
+    pub(super) fn set(&mut self, root: Option<&[u8]>, path: &UserPath) -> Result<(), PathError> {
+        self.drive = None;
+        self.path.clear();
+        if let Some(text) = root {
+            self.path.go(text)?;
+            self.path.names.first().ok_or(PathError::NoSuchDrive)?;
+        }
+        self.path.names.extend_from_slice(&path.names).map_err(|_| PathError::TooDeep)?;
+        if let Some(first) = self.path.names.first() {
+            self.drive = Some(Drive::from_directory(first).ok_or(PathError::NoSuchDrive)?);
+        }
+        Ok(())
     }
 
     /// The drive; `None` for the root that holds the drives.

@@ -1,6 +1,4 @@
-//! What a user may change (manual, "Permissions"), and where uploads may go ("Incoming directory").
-
-use super::path::UserPath;
+//! What a user may change (manual, "Permissions").
 
 /// A command that must be granted. All others (directories, listings, downloads) are always allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,28 +79,6 @@ impl Permissions {
     }
 }
 
-/// Where a user's uploads may go, in the names that the user sees.
-// There is no heap to box the path in.
-#[allow(clippy::large_enum_variant)]
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Incoming {
-    /// Wherever the user gets.
-    #[default]
-    Any,
-    /// Into this directory and what is below it.
-    Within(UserPath),
-}
-
-impl Incoming {
-    /// Whether a file may be stored in, or appended to, or moved into `directory`.
-    pub fn admits(&self, directory: &UserPath) -> bool {
-        match self {
-            Incoming::Any => true,
-            Incoming::Within(incoming) => directory.is_within(incoming),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,17 +106,5 @@ mod tests {
         assert_eq!(built, Permissions::ALL);
         assert!(Permissions::NONE.is_read_only());
         assert!(!built.is_read_only());
-    }
-
-    #[test]
-    fn uploads_stay_within_the_incoming_directory() {
-        let path = |text: &[u8]| UserPath::root().join(text).unwrap();
-        let incoming = Incoming::Within(path(b"/incoming"));
-        assert!(incoming.admits(&path(b"/INCOMING")));
-        assert!(incoming.admits(&path(b"/incoming/sub")));
-        for outside in [&b"/"[..], b"/incoming/..", b"/incomin", b"/a/incoming"] {
-            assert!(!incoming.admits(&path(outside)), "{outside:?}");
-            assert!(Incoming::Any.admits(&path(outside)));
-        }
     }
 }

@@ -5,23 +5,23 @@ use super::transfers::check_incoming;
 use crate::config::{Rights, Users};
 use crate::ftp::client::{Client, Context};
 use crate::ftp::listing::write_utc;
-use crate::ftp::reply::{Line, Refusal, kept};
+use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::scan::Scan;
 use crate::ftp::shared::Event;
 use crate::ftp::transfer::Job;
 use crate::time::DateTime;
 use crate::vfs::path::PathError;
 use crate::vfs::provider::{Kind, SetAttributes, Space};
-use crate::vfs::{FsError, Permission, UserPath};
+use crate::vfs::{FsError, Permission, ResolvedPath, UserPath};
 
 /// DELE.
 pub fn dele(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.permit(Permission::Dele)?;
     client.name(name)?;
-    let place = client.place(cx.shared.users);
-    let place = kept(&place)?;
-    cx.files.remove(place)?;
-    client.long.lose(cx.shared.gone, place);
+    let mut place = ResolvedPath::root();
+    client.find(cx.shared.users, &mut place)?;
+    cx.files.remove(&place)?;
+    client.long.lose(cx.shared.gone, &place);
     client.note(cx, &Event::Changed { verb: "DELE", path: &client.path });
     cx.reply(250, "File deleted");
     Ok(())
@@ -35,8 +35,7 @@ pub fn rnfr(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     if client.path.is_root() {
         return Err(FsError::NotAllowed.into());
     }
-    let place = client.place(cx.shared.users);
-    client.renames_directory = cx.files.attributes(kept(&place)?)?.kind == Kind::Directory;
+    client.renames_directory = client.look(cx)?.kind == Kind::Directory;
     client.renaming = true;
     cx.reply(350, "Ready for RNTO");
     Ok(())
@@ -55,22 +54,23 @@ pub fn rnto(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
     if !keeps_upload_rule(users, client.rights()?, &client.path, path) {
         return Err(Refusal::NOT_INCOMING);
     }
-    let (from, to) = (client.place(users), client.resolve(users, path));
-    let (from, to) = (kept(&from)?, kept(&to)?);
+    let (mut from, mut to) = (ResolvedPath::root(), ResolvedPath::root());
+    client.find(users, &mut from)?;
+    client.resolve(users, path, &mut to)?;
     let is_directory = client.renames_directory;
     let fits = to.is_directory_in_reach_of_dos() || to.is_file_in_reach_of_dos() && !is_directory;
     if !fits {
         return Err(PathError::TooDeep.into());
     }
-    match cx.files.rename(from, to) {
+    match cx.files.rename(&from, &to) {
         Err(FsError::Exists) if client.long.next().is_some() => return Err(Refusal::AGAIN),
         other => other?,
     }
     match is_directory {
         true => client.long.lose_all(cx.shared.gone),
-        false => client.long.lose(cx.shared.gone, from),
+        false => client.long.lose(cx.shared.gone, &from),
     }
-    client.long.keep(to, is_directory);
+    client.long.keep(&to, is_directory);
     client.note(cx, &Event::Changed { verb: "RNTO", path });
     client.done(cx.control, 250, "Renamed", path);
     Ok(())
@@ -90,8 +90,7 @@ pub fn size(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Resul
         client.job = Some(Job::Scan(Scan::size()));
         return Ok(());
     }
-    let place = client.place(cx.shared.users);
-    let attributes = cx.files.attributes(kept(&place)?)?;
+    let attributes = client.look(cx)?;
     if attributes.kind != Kind::File {
         return Err(FsError::IsADirectory.into());
     }
@@ -111,8 +110,7 @@ pub fn mdtm(client: &mut Client, cx: &mut Context<'_, '_>, argument: &[u8]) -> R
         return Ok(());
     }
     client.name(argument)?;
-    let place = client.place(cx.shared.users);
-    let attributes = cx.files.attributes(kept(&place)?)?;
+    let attributes = client.look(cx)?;
     let mut line = Line::new();
     line.reply(213);
     write_utc(&mut line, attributes.modified, cx.shared.settings.zone);
@@ -152,8 +150,9 @@ pub(super) fn change(
     client.permit(Permission::Stor).or_else(|_| client.permit(Permission::Appe))?;
     client.name(name)?;
     check_incoming(client, cx, client.path.above())?;
-    let place = client.place(cx.shared.users);
-    Ok(cx.files.set_attributes(kept(&place)?, &set)?)
+    let mut place = ResolvedPath::root();
+    client.find(cx.shared.users, &mut place)?;
+    Ok(cx.files.set_attributes(&place, &set)?)
 }
 
 /// `YYYYMMDDhhmmss`, perhaps with a fraction, a space, and the rest.
@@ -217,8 +216,8 @@ pub(super) fn space_at(
     cx: &mut Context<'_, '_>,
     directory: &UserPath,
 ) -> Result<Option<Space>, Refusal> {
-    let place = client.resolve(cx.shared.users, directory);
-    let place = kept(&place)?;
+    let mut place = ResolvedPath::root();
+    client.resolve(cx.shared.users, directory, &mut place)?;
     Ok(place.drive().map(|drive| cx.files.space(drive)).transpose()?)
 }
 

@@ -5,7 +5,7 @@ use crate::config::settings::CodePage;
 use crate::ftp::client::{Client, Context, DataPlan};
 use crate::ftp::command;
 use crate::ftp::listing::{Facts, View, write_facts};
-use crate::ftp::reply::{Line, Refusal, kept};
+use crate::ftp::reply::{Line, Refusal};
 use crate::ftp::scan::Algorithm;
 use crate::ftp::transfer::Kind;
 
@@ -180,8 +180,7 @@ fn write_data_state<'l>(line: &'l mut Line, client: &Client) -> &'l mut Line {
 /// MLST: one entry's facts, with its absolute name (RFC 3659 section 7).
 pub fn mlst(client: &mut Client, cx: &mut Context<'_, '_>, name: &[u8]) -> Result<(), Refusal> {
     client.name(name)?;
-    let place = client.place(cx.shared.users);
-    let attributes = cx.files.attributes(kept(&place)?)?;
+    let attributes = client.look(cx)?;
     let view = View::of(&client.login, client.path.above(), client.facts, cx)?;
     Line::new().first(250).text("Entry:").send(cx.control);
     let mut line = Line::new();

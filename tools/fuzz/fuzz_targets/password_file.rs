@@ -2,7 +2,7 @@
 #![no_main]
 
 use ftpsrv::config::{Severity, Users};
-use ftpsrv::vfs::{Incoming, UserPath};
+use ftpsrv::vfs::UserPath;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -17,9 +17,11 @@ fuzz_target!(|data: &[u8]| {
         assert!((1..=10).contains(&user.name.len()));
         assert!(users.find(user.name).is_some());
         let rights = users.rights(&user);
-        let root = users.resolve(&rights, &UserPath::root()).expect("a sandbox is a place");
-        if let Incoming::Within(incoming) = user.incoming().expect("a path") {
-            let place = users.resolve(&rights, &incoming).expect("an incoming directory is a place");
+        let sandbox = users.sandbox(&rights);
+        let root = sandbox.resolve(&UserPath::root()).expect("a sandbox is a place");
+        if let Some(text) = user.incoming {
+            let incoming = UserPath::root().join(text).expect("a path");
+            let place = sandbox.resolve(&incoming).expect("an incoming directory is a place");
             assert!(root.drive().is_none() || place.drive() == root.drive());
             assert!(place.names().starts_with(root.names()));
         }

@@ -99,7 +99,7 @@ pub fn the_real_path_is_absolute_and_what_is_not_there_is_not_found<P: Provider>
 }
 
 pub fn the_default_path_is_the_users_root<P: Provider>(files: &mut P) {
-    let home = Sandbox::new(UserPath::root().join(b"/drive_c/home").unwrap()).unwrap();
+    let home = Sandbox::of(Some(b"/drive_c/home"));
     let place = home.resolve(&UserPath::default()).unwrap();
     assert_eq!(finish(|| files.attributes(&place)).map(drop), Err(FsError::NotFound));
     make_dir(files, "/drive_c/home").unwrap();

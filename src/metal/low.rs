@@ -49,7 +49,7 @@ pub const BOUNCE_MOST: usize = 0x3400;
 /// between it and the service.
 pub const UNPACK_END: usize = 0x3000;
 /// Up to here, where the kernel's stack begins (targets/kernel.ld), memory behind the buffer is nobody's.
-pub const SPARE_END: usize = 0x4580;
+pub const SPARE_END: usize = 0x4F30;
 /// The buffer's length, double word: the arena's choice.
 const BOUNCE_LEN: usize = 0x614;
 

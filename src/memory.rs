@@ -54,6 +54,18 @@ pub trait Memory<'a> {
         self.slots(purpose, len, |_| 0)
     }
 
+    /// As [`Memory::bytes`], for what will be given back: so that it joins what is free beside it then.
+    ///
+    /// # Errors
+    /// As [`Memory::slots`].
+    fn bytes_for_now(
+        &mut self,
+        purpose: &'static str,
+        len: usize,
+    ) -> Result<&'a mut [u8], OutOfMemory> {
+        self.bytes(purpose, len)
+    }
+
     /// Puts one value where it stays as long as the server.
     ///
     /// # Errors

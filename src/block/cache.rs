@@ -226,7 +226,13 @@ impl<'a> Cache<'a> {
         let share =
             |first, (lines, sectors), offset| Share { first, lines, sectors, offset, last: first };
         let purpose = "the sector cache";
-        let bytes = memory.bytes(purpose, (size.sectors() + usize::from(size.scratch)) * SECTOR)?;
+        let wanted = (size.sectors() + usize::from(size.scratch)) * SECTOR;
+        // What the start reads with is given back when the rest is there.
+        let bytes = if self.bytes.is_empty() {
+            memory.bytes_for_now(purpose, wanted)?
+        } else {
+            memory.bytes(purpose, wanted)?
+        };
         let (scratch, bytes) = bytes.split_at_mut(usize::from(size.scratch) * SECTOR);
         self.lines = memory.slots(purpose, lines, |_| EMPTY)?;
         memory.give_back(mem::replace(&mut self.bytes, bytes));

@@ -35,8 +35,8 @@ pub enum Step {
     Put {
         /// Where.
         place: Place,
-        /// What.
-        entry: Dirent,
+        /// What: [`Change::put`]'s number of it.
+        entry: u8,
         /// Whether the end mark was here.
         end: bool,
     },
@@ -73,6 +73,8 @@ impl Chain {
 #[derive(Debug)]
 pub struct Change {
     steps: Vec<Step, 16>,
+    /// What [`Step::Put`]s write.
+    entries: Vec<Dirent, 2>,
     at: usize,
     /// Within a step.
     progress: u32,
@@ -93,14 +95,22 @@ impl Default for Change {
 impl Change {
     /// A change without steps.
     pub const fn new() -> Change {
-        let steps = Vec::new();
-        Change { steps, at: 0, progress: 0, head: [0; 64], freed: None, claimed: [0; 2] }
+        Change {
+            steps: Vec::new(),
+            entries: Vec::new(),
+            at: 0,
+            progress: 0,
+            head: [0; 64],
+            freed: None,
+            claimed: [0; 2],
+        }
     }
 
     /// Becomes a change that begins with marking the volume: a change is large, and each copy takes stack.
     #[inline(never)]
     pub fn begin(&mut self) {
         self.steps.clear();
+        self.entries.clear();
         self.then(Step::MarkInUse);
         (self.at, self.progress, self.freed) = (0, 0, None);
         (self.head, self.claimed) = ([0; 64], [0; 2]);
@@ -111,6 +121,16 @@ impl Change {
     pub fn then(&mut self, step: Step) {
         let pushed = self.steps.push(step);
         debug_assert!(pushed.is_ok(), "change too long");
+    }
+
+    /// Adds the writing of an entry; `end`: the end mark is there. The most entries have a directory that moves: its
+    /// own, and its `..`.
+    #[inline(never)]
+    pub fn put(&mut self, place: Place, entry: &Dirent, end: bool) {
+        let number = self.entries.len() as u8;
+        let pushed = self.entries.push(*entry);
+        debug_assert!(pushed.is_ok(), "too many entries");
+        self.then(Step::Put { place, entry: number, end });
     }
 
     /// Adds the erasing of a long name.
@@ -185,13 +205,16 @@ impl Change {
             Step::FlushTable => volume.flush_table(cache),
             Step::Barrier => Ok(cache.barrier(volume.disk)?),
             Step::Link { from, to } => volume.set_link(cache, from, to),
-            Step::Put { place, entry, end } => volume.edit_sector(cache, place.lba, |bytes| {
-                let at = usize::from(place.offset);
-                bytes[at..at + ENTRY].copy_from_slice(&entry.0);
-                if let Some(next) = bytes.get_mut(at + ENTRY).filter(|_| end) {
-                    *next = 0;
-                }
-            }),
+            Step::Put { place, entry, end } => {
+                let entry = self.entries.get(usize::from(entry)).ok_or(FatError::Damaged)?;
+                volume.edit_sector(cache, place.lba, |bytes| {
+                    let at = usize::from(place.offset);
+                    bytes[at..at + ENTRY].copy_from_slice(&entry.0);
+                    if let Some(next) = bytes.get_mut(at + ENTRY).filter(|_| end) {
+                        *next = 0;
+                    }
+                })
+            }
             Step::PutEnd(place) => volume.edit_sector(cache, place.lba, |bytes| {
                 bytes[usize::from(place.offset)] = 0;
             }),

@@ -40,6 +40,8 @@ pub struct Arena {
     count: usize,
     /// What is taken now will hardly be written: it may lie beside code, even if there is room elsewhere.
     pub is_cold: bool,
+    /// What is taken now will be given back.
+    is_for_now: bool,
 }
 
 impl Arena {
@@ -51,7 +53,7 @@ impl Arena {
     /// was, or from the bounce buffer's end to [`low::SPARE_END`].
     pub unsafe fn new() -> Arena {
         let ranges = [Range { next: 0, end: 0 }; RANGES];
-        let mut arena = Arena { ranges, count: 0, is_cold: false };
+        let mut arena = Arena { ranges, count: 0, is_cold: false, is_for_now: false };
         arena.add(&raw const _loader_begin as u64, &raw const _unpack_begin as u64);
         let conventional = usize::from(low::read::<u16>(low::CONVENTIONAL_KB)) * 1024;
         arena.add(&raw const unpack_end as u64, conventional as u64);
@@ -165,7 +167,8 @@ impl Arena {
         let drivers = page(cards().first())..=page(cards().last());
         let code_end = &raw const _end as usize;
         for range in &mut self.ranges {
-            // From the end, so that what is left can grow together with what comes free before it.
+            // What stays is taken from the end, so that what is left can grow together with what comes free before
+            // it.
             let room = range.end.saturating_sub(range.next.next_multiple_of(align));
             available = available.max(room);
             // The smallest that serves, so that large ones stay for what is large; those with code in their
@@ -185,6 +188,11 @@ impl Arena {
         };
         // No lower than the range's first aligned address, from which on there is room.
         let start = (range.end - wanted) & !(align - 1);
+        if self.is_for_now {
+            let start = range.next.next_multiple_of(align);
+            range.next = start + wanted;
+            return Ok(start);
+        }
         range.end = start;
         Ok(start)
     }
@@ -236,6 +244,17 @@ impl Memory<'static> for Arena {
         let place = core::ptr::with_exposed_provenance_mut::<MaybeUninit<T>>(start);
         // SAFETY: as in `slots`.
         Ok(unsafe { &mut *place }.write(value))
+    }
+
+    fn bytes_for_now(
+        &mut self,
+        purpose: &'static str,
+        len: usize,
+    ) -> Result<&'static mut [u8], OutOfMemory> {
+        self.is_for_now = true;
+        let bytes = self.bytes(purpose, len);
+        self.is_for_now = false;
+        bytes
     }
 
     fn give_back(&mut self, bytes: &'static mut [u8]) {

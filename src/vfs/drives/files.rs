@@ -76,7 +76,7 @@ impl Drives<'_> {
         entry.set_modified(self.now);
         entry.set_attributes(entry.attributes() | attribute::ARCHIVE);
         self.change.begin();
-        self.change.then(Step::Put { place: found.place, entry, end: false });
+        self.change.put(found.place, &entry, false);
         self.change.then(Step::Barrier);
         if let Some(chain) = chain_of(&found.entry, wide, geometry.cluster_bytes()) {
             self.change.then(Step::Free { cluster: chain.cluster, limit: chain.limit });

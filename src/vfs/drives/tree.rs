@@ -200,7 +200,7 @@ impl Drives<'_> {
             return Ok(());
         }
         self.change.begin();
-        self.change.then(Step::Put { place, entry, end: false });
+        self.change.put(place, &entry, false);
         self.change.then(Step::Barrier);
         self.start(key, number, None).map(drop)
     }
@@ -376,7 +376,7 @@ impl Drives<'_> {
         if let Some(behind) = entrance.end {
             self.change.then(Step::PutEnd(behind));
         }
-        self.change.then(Step::Put { place, entry, end });
+        self.change.put(place, &entry, end);
         self.entry_changed(number, spot.directory, entry_number, Some(&entry.name()));
         Ok(place)
     }
@@ -463,7 +463,7 @@ impl Drives<'_> {
             self.change.then_erase(&pieces);
             self.change.then(Step::Barrier);
         }
-        self.change.then(Step::Put { place: found.place, entry, end: false });
+        self.change.put(found.place, &entry, false);
         self.entry_changed(spot.number, spot.directory, found.number, Some(&entry.name()));
         Ok(())
     }
@@ -489,15 +489,15 @@ impl Drives<'_> {
             if let Some(mut parent) = parent.filter(|found| found.entry.0[..2] == *b"..") {
                 let above = if target.directory == root { 0 } else { target.directory };
                 parent.entry.set_cluster(above, wide);
-                dots = Some(Step::Put { place: parent.place, entry: parent.entry, end: false });
+                dots = Some(parent);
             }
         }
         let pieces = self.long_name(spot, found)?;
         let entrance = self.room(target)?;
         self.add_entry(target, &entrance, entry)?;
         self.entry_changed(spot.number, spot.directory, found.number, None);
-        if let Some(step) = dots {
-            self.change.then(step);
+        if let Some(Found { place, entry, .. }) = dots {
+            self.change.put(place, &entry, false);
         }
         self.change.then(Step::Barrier);
         self.erase_entry(found, pieces);

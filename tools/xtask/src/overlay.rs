@@ -266,7 +266,13 @@ impl Graph {
             };
             if alone.iter().any(is_known) { alone } else { HashSet::new() }
         };
-        Ok((0..all.len()).map(alone).collect())
+        let mut cards: Vec<HashSet<SectionIndex>> = (0..all.len()).map(alone).collect();
+        // The largest one at the end, so that without the others one piece of memory becomes free.
+        let size = |card: &HashSet<SectionIndex>| -> u64 {
+            card.iter().filter_map(|&at| file.section_by_index(at).ok()).map(|s| s.size()).sum()
+        };
+        cards.sort_by_key(size);
+        Ok(cards)
     }
 }
 

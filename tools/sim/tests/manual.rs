@@ -35,7 +35,7 @@
 //! | The user cannot escape the sandbox | src/vfs/path_tests.rs no_walk_leads_out_of_a_sandbox |
 //! | Without sandbox all drives are seen, as /drive_X | src/vfs/path_tests.rs without_sandbox_the_root_holds_the_drives |
 //! | The incoming directory is relative to the sandbox; without one it is absolute | src/config/users_tests.rs an_incoming_directory_in_a_sandbox_is_relative_to_it |
-//! | Uploads elsewhere are denied; \[any\] denies none | src/vfs/permission.rs uploads_stay_within_the_incoming_directory |
+//! | Uploads elsewhere are denied; \[any\] denies none | src/config/users_tests.rs uploads_stay_within_the_incoming_directory |
 //! | Permissions: all, or DELE MKD RMD RNFR STOR APPE STOU one by one | src/vfs/permission.rs keywords_are_the_manuals_in_any_case |
 //! | What is not granted is not allowed | src/vfs/permission.rs all_is_every_single_one_and_none_is_none |
 //! | The password file is scanned at the start, errors are told | src/config/users_tests.rs every_line_is_checked_and_comments_count |

@@ -48,8 +48,10 @@ pub const BOUNCE_MOST: usize = 0x3400;
 /// To here from [`BOUNCE`] on the unpacker keeps its probabilities (unpack.s), twice: before the start, and
 /// between it and the service.
 pub const UNPACK_END: usize = 0x3000;
-/// Up to here, where the kernel's stack begins (targets/kernel.ld), memory behind the buffer is nobody's.
-pub const SPARE_END: usize = 0x4F30;
+/// Up to here, where the kernel's stack begins (targets/kernel.ld), memory behind the buffer is nobody's; and from the
+/// kernel's zeroed data to here.
+pub const SPARE_END: usize = 0x4400;
+pub const MORE_SPARE_END: usize = 0x7000;
 /// The buffer's length, double word: the arena's choice.
 const BOUNCE_LEN: usize = 0x614;
 

@@ -13,11 +13,12 @@ use super::low;
 /// Bytes that an emulator looks at together: it writes slowly to those that have code.
 const PAGE: usize = 4096;
 const MEGABYTE: u64 = 0x10_0000;
-const RANGES: usize = 17;
+const RANGES: usize = 18;
 
 // Of the linker script.
 unsafe extern "C" {
     static _end: u8;
+    static _bss_end: u8;
     static _loader_begin: u8;
     static _unpack_begin: u8;
     static _start_constants_end: u8;
@@ -50,7 +51,7 @@ impl Arena {
     ///
     /// # Safety
     /// Nobody else uses memory from `unpack_end` to the top of conventional memory, above 1 MB, where the loader
-    /// was, or from the bounce buffer's end to [`low::SPARE_END`].
+    /// was, from the bounce buffer's end to [`low::SPARE_END`], or from `_bss_end` to [`low::MORE_SPARE_END`].
     pub unsafe fn new() -> Arena {
         let ranges = [Range { next: 0, end: 0 }; RANGES];
         let mut arena = Arena { ranges, count: 0, is_cold: false, is_for_now: false };
@@ -67,6 +68,7 @@ impl Arena {
         low::set_bounce_len(if is_all { low::BOUNCE_LEAST } else { low::BOUNCE_MOST });
         let spare = (low::BOUNCE + low::bounce_len()).max(low::UNPACK_END);
         arena.add(spare as u64, low::SPARE_END as u64);
+        arena.add(&raw const _bss_end as u64, low::MORE_SPARE_END as u64);
         // The map was read, and of the boot sector only its parameter block is asked for later.
         arena.add(low::MAP as u64, low::BOUNCE as u64);
         arena.add(low::BOOT_END as u64, low::END as u64);

@@ -33,6 +33,8 @@ pub fn owners<P: Ports>(bios: &mut dyn Disks, ata: &mut Ata<P>) -> [Owner; MAX_D
     if ata.drives().next().is_none() {
         return owners;
     }
+    // Disks that the BIOS reads without these registers, a bit for each.
+    let mut elsewhere = 0;
     for disk in (0..bios.count()).map(DiskId) {
         if bios.info(disk).is_none_or(|info| info.kind == DiskKind::Floppy) {
             continue;
@@ -42,7 +44,10 @@ pub fn owners<P: Ports>(bios: &mut dyn Disks, ata: &mut Ata<P>) -> [Owner; MAX_D
         let read = bios.read(disk, Lba(0), &mut sector);
         let owner = match ata.trace() {
             Trace::Drive(drive) => owners.get_mut(usize::from(drive)),
-            Trace::None if read.is_ok() => continue,
+            Trace::None if read.is_ok() => {
+                elsewhere |= 1u32 << (disk.0 & 31);
+                continue;
+            }
             _ => None,
         };
         // A command that cannot be traced leaves no drive of which it is certain that the BIOS does
@@ -54,9 +59,16 @@ pub fn owners<P: Ports>(bios: &mut dyn Disks, ata: &mut Ata<P>) -> [Owner; MAX_D
         };
     }
     for (drive, owner) in (0..).zip(&mut owners) {
-        if let Owner::Proven(disk) = *owner
-            && !same(bios, disk, ata, drive)
-        {
+        let is_doubtful = match *owner {
+            Owner::Proven(disk) => !same(bios, disk, ata, drive),
+            // A BIOS that does not use the registers (DOSBox-X's) may still have a drive's disk, and one that is
+            // served twice is soon destroyed: what is the same, be it a copy, is not touched.
+            Owner::Nobody => (0..bios.count())
+                .filter(|disk| elsewhere >> disk & 1 != 0)
+                .any(|disk| same(bios, DiskId(disk), ata, drive)),
+            Owner::Unproven => false,
+        };
+        if is_doubtful {
             *owner = Owner::Unproven;
         }
     }

@@ -417,6 +417,8 @@ enum Place {
     Ide(u16, u8, u32),
     /// On a controller of its own.
     Scsi,
+    /// On what the drives have, too, or a copy of it, but not by their registers.
+    Behind,
 }
 
 struct Bios {
@@ -446,6 +448,7 @@ impl Disks for Bios {
                 bios_read(&mut self.bus, base, drive, first + lba.0, buffer);
             }
             Place::Scsi => buffer.copy_from_slice(&pattern(lba.0, 55)),
+            Place::Behind => buffer.copy_from_slice(&pattern(lba.0, 7)),
         }
         Ok(())
     }
@@ -522,6 +525,17 @@ fn a_disk_behind_a_disk_manager_stays_with_the_bios_and_so_does_its_channel() {
     assert_eq!(owners[0], unproven);
     // The BIOS shows more than the drive has.
     assert_eq!(owned(&[A], 1001, |lba| pattern(lba, 7))[0], unproven);
+}
+
+#[test]
+fn a_drive_that_the_bios_has_in_a_way_of_its_own_stays_with_it() {
+    let unproven = Owner::Unproven;
+    let fill = |lba| pattern(lba, 7);
+    assert_eq!(owned(&[Place::Behind], 1000, fill), [unproven, unproven, unproven, unproven]);
+    assert_eq!(owned(&[Place::Behind, A], 504, fill), [unproven, unproven, unproven, unproven]);
+    // What only begins like it is another one.
+    let other = |lba| pattern(lba, if lba < 900 { 7 } else { 8 });
+    assert_eq!(owned(&[Place::Behind], 1000, other)[0], Owner::Nobody);
 }
 
 #[test]

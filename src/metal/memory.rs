@@ -163,6 +163,10 @@ impl Arena {
         align: usize,
     ) -> Result<usize, OutOfMemory> {
         let align = align.max(4);
+        if wanted == 0 {
+            // Nothing lies there, but a reference is never null.
+            return Ok(align);
+        }
         let (mut best, mut least, mut available) = (None, usize::MAX, 0);
         let loader = &raw const _loader_begin as usize..&raw const _start_constants_end as usize;
         let page = |address: Option<&u32>| address.map_or(0, |address| *address as usize / PAGE);

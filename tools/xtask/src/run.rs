@@ -35,7 +35,7 @@ pub struct Options {
     machine: Machine,
     #[arg(long, value_name = "NAME", default_value = "486")]
     cpu: String,
-    /// Display adapter: QEMU has vga and none, DOSBox all but none
+    /// Display adapter: QEMU has vga and none, DOSBox and DOSBox-X all but none
     #[arg(long, value_enum, default_value = "vga")]
     adapter: Adapter,
     /// Megabytes
@@ -136,6 +136,8 @@ impl Options {
         setup::programs(match self.emulator {
             Emulator::Qemu => &[setup::QEMU],
             Emulator::Dosbox => &[setup::DOSBOX],
+            // It is fetched when it is asked for.
+            Emulator::DosboxX => &[],
             Emulator::Bochs => setup::BOCHS,
             Emulator::V86 => setup::NODE,
         })?;
@@ -149,8 +151,8 @@ impl Options {
             return Ok(ExitCode::SUCCESS);
         }
         ensure!(
-            self.nic != "slip" || self.emulator == Emulator::Dosbox,
-            "--nic slip goes with --emulator dosbox"
+            self.nic != "slip" || matches!(self.emulator, Emulator::Dosbox | Emulator::DosboxX),
+            "--nic slip goes with --emulator dosbox or dosbox-x"
         );
         self.check_ports()?;
         self.tell_limits();
@@ -173,7 +175,10 @@ impl Options {
     fn tell_limits(&self) {
         match self.emulator {
             Emulator::Qemu => (),
-            Emulator::Dosbox if self.nic == "slip" => (),
+            Emulator::Dosbox | Emulator::DosboxX if self.nic == "slip" => (),
+            Emulator::DosboxX => {
+                eprintln!("DOSBox-X opens its ports on all addresses of this machine")
+            }
             Emulator::Dosbox => {
                 eprintln!("DOSBox has no network card: `--nic slip` serves over its COM1");
             }
@@ -224,7 +229,9 @@ impl Options {
     fn window(&self) -> Result<Display> {
         let found = match self.emulator {
             Emulator::Qemu => Display::window(&self.emulator.program()?),
-            Emulator::Dosbox => Display::session().map(|()| Display::Window("sdl")),
+            Emulator::Dosbox | Emulator::DosboxX => {
+                Display::session().map(|()| Display::Window("sdl"))
+            }
             Emulator::Bochs | Emulator::V86 => Ok(Display::None),
         };
         Ok(found.unwrap_or_else(|why| {

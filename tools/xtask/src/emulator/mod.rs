@@ -17,13 +17,16 @@ use clap::ValueEnum;
 
 pub use display::{Adapter, Display};
 
+use crate::setup;
 use crate::slip::Gateway;
+use dosbox::Kind;
 
 /// Which emulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Emulator {
     Qemu,
     Dosbox,
+    DosboxX,
     Bochs,
     /// A PC in JavaScript, under Node
     V86,
@@ -133,6 +136,7 @@ impl Emulator {
         let name = match self {
             Emulator::Qemu => "qemu-system-i386",
             Emulator::Dosbox => "dosbox",
+            Emulator::DosboxX => return setup::clients::dosbox_x(),
             Emulator::Bochs => "bochs",
             Emulator::V86 => "node",
         };
@@ -148,7 +152,8 @@ impl Pc {
             Emulator::Qemu => {
                 Ok(Invocation { program, arguments: qemu::arguments(self)?, com1: Com1::Output })
             }
-            Emulator::Dosbox => dosbox::invocation(self, program, dir),
+            Emulator::Dosbox => dosbox::invocation(self, Kind::Dosbox, program, dir),
+            Emulator::DosboxX => dosbox::invocation(self, Kind::DosboxX, program, dir),
             Emulator::Bochs => bochs::invocation(self, program, dir),
             Emulator::V86 => v86::invocation(self, program),
         }

@@ -1,5 +1,5 @@
-//! FTP clients, and an emulator, that come from the registries of Python and Node: one version each, in
-//! target/xtask, made once.
+//! FTP clients, and an emulator, that come from the registries of Python and Node, and an emulator that older
+//! Debians have no package of: one version each, in target/xtask, made once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,10 @@ const TWISTED: &str = "26.10.0";
 const BASIC_FTP: &str = "6.2.3";
 const V86: &str = "0.5.462";
 
-/// What pip and npm say when they reach nobody, in lower case.
-const UNREACHABLE: [&str; 12] = [
+const DEBIAN: &str = "13";
+
+/// What pip, npm and apt say when they reach nobody, in lower case.
+const UNREACHABLE: [&str; 14] = [
     "failed to establish a new connection",
     "name resolution",
     "max retries exceeded",
@@ -33,6 +35,8 @@ const UNREACHABLE: [&str; 12] = [
     "econnreset",
     "etimedout",
     "eai_again",
+    "temporary failure resolving",
+    "could not connect to",
 ];
 
 /// The Python that the tests use: the system's, which has the system's packages.
@@ -78,6 +82,25 @@ pub fn basic_ftp() -> Result<PathBuf> {
 pub fn v86() -> Result<PathBuf> {
     let dir = made_once(&format!("v86-{V86}"), |draft| npm(draft, &format!("v86@{V86}")))?;
     Ok(dir.join("node_modules/v86"))
+}
+
+/// DOSBox-X: this machine's, or Debian's in a directory of its own.
+///
+/// # Errors
+/// [`Skipped`] where it is neither here nor to be had; else what went wrong.
+pub fn dosbox_x() -> Result<PathBuf> {
+    if let Some(program) = process::find("dosbox-x") {
+        return Ok(program);
+    }
+    if process::find("apt-get").is_none() || process::find("dpkg-deb").is_none() {
+        return Err(Skipped("dosbox-x is not installed on this machine".into()).into());
+    }
+    let dir = made_once(&format!("dosbox-x-debian{DEBIAN}"), |draft| {
+        let mut shell = process::command("sh");
+        shell.arg(workspace::root().join("tools/xtask/e2e/dosbox_x.sh")).arg(draft);
+        Ok(shell)
+    })?;
+    Ok(dir.join("dosbox-x"))
 }
 
 /// The command that fills `draft` with a package of npm's.
@@ -151,6 +174,10 @@ mod tests {
     fn a_registry_out_of_reach_is_told_from_other_failures() {
         assert!(is_unreachable("npm error code ENOTFOUND\nnpm error network"));
         assert!(is_unreachable("Failed to establish a new connection: [Errno 111]"));
+        assert!(is_unreachable(
+            "E: Failed to fetch http://a/InRelease  Temporary failure resolving 'a'"
+        ));
+        assert!(!is_unreachable("E: Unable to locate package dosbox-x"));
         assert!(!is_unreachable("ERROR: No matching distribution found for twisted==0.0"));
         assert!(!is_unreachable("npm error code ETARGET"));
     }

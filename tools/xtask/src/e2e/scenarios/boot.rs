@@ -30,6 +30,7 @@ pub fn all() -> Vec<Scenario> {
             up_and_down(stage, name, &Setup { machine, cpu, nic, ..Setup::with_disks(&[DISK])? })
         }));
     }
+    all.push(Scenario::new("boot with the least of settings", with_the_least));
     // Cards that the user names; the NE2000's interrupt ends the CPU's HLT then.
     let named = [("ne2000 300 9", "ne2k_isa"), ("rtl8139", "rtl8139"), ("pcnet", "pcnet")];
     for (wanted, nic) in named {
@@ -61,7 +62,20 @@ pub fn all() -> Vec<Scenario> {
     all.push(Scenario::new("no display, a terminal on COM1", without_display));
     all.push(Scenario::new("boot in Bochs", in_bochs));
     all.push(Scenario::new("boot in v86", in_v86));
+    all.push(Scenario::new("boot in DOSBox-X", in_dosbox_x));
     all
+}
+
+/// No name for the DHCP server, and a file without a byte.
+fn with_the_least(stage: &Stage, name: &str) -> Result<()> {
+    let config = "FTPSRV_PASSWORD_FILE A:\\FTPPASS.TXT\r\nFTPSRV_MOTD_FILE C:\\MOTD.TXT\r\n".into();
+    let setup = Setup { config, ..Setup::with_disks(&[DISK])? };
+    let guest = Guest::boot(stage, name, &setup, |disks, _| {
+        disks.iter().try_for_each(|disk| disk.write("/MOTD.TXT", b""))
+    })?;
+    curl(&guest, &["-o", "motd", &url(&guest, "/drive_c/motd.txt")])?;
+    ensure!(std::fs::read(guest.dir().join("motd"))?.is_empty(), "MOTD.TXT has grown");
+    guest.finish()
 }
 
 /// All of the kernel is read over FTP from the floppy that it was booted from, and a file written to it.
@@ -130,6 +144,13 @@ fn in_bochs(stage: &Stage, name: &str) -> Result<()> {
 fn in_v86(stage: &Stage, name: &str) -> Result<()> {
     setup::clients::v86()?;
     let setup = Setup { emulator: Emulator::V86, nic: "ne2k_pci", ..Setup::with_disks(&[DISK])? };
+    up_and_down(stage, name, &setup)
+}
+
+/// A true 386 with a network card.
+fn in_dosbox_x(stage: &Stage, name: &str) -> Result<()> {
+    setup::clients::dosbox_x()?;
+    let setup = Setup { emulator: Emulator::DosboxX, cpu: "386", ..Setup::with_disks(&[DISK])? };
     up_and_down(stage, name, &setup)
 }
 

@@ -44,13 +44,13 @@ pub const REGISTERS: usize = 0x700;
 /// Buffer of BIOS disk calls, and its length: that where only few calls need it, and the longest.
 pub const BOUNCE: usize = 0x1000;
 pub const BOUNCE_LEAST: usize = 0x400;
-pub const BOUNCE_MOST: usize = 0x3400;
+pub const BOUNCE_MOST: usize = 0x2E00;
 /// To here from [`BOUNCE`] on the unpacker keeps its probabilities (unpack.s), twice: before the start, and
 /// between it and the service.
 pub const UNPACK_END: usize = 0x3000;
 /// Up to here, where the kernel's stack begins (targets/kernel.ld), memory behind the buffer is nobody's; and from the
 /// kernel's zeroed data to here.
-pub const SPARE_END: usize = 0x4400;
+pub const SPARE_END: usize = 0x3E00;
 pub const MORE_SPARE_END: usize = 0x7000;
 /// The buffer's length, double word: the arena's choice.
 const BOUNCE_LEN: usize = 0x614;

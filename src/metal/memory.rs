@@ -12,6 +12,8 @@ use super::low;
 
 /// Bytes that an emulator looks at together: it writes slowly to those that have code.
 const PAGE: usize = 4096;
+/// Where less is free everything goes where it fits best, also beside code.
+const LITTLE: usize = 16 * 1024;
 const MEGABYTE: u64 = 0x10_0000;
 const RANGES: usize = 18;
 
@@ -172,6 +174,7 @@ impl Arena {
         let page = |address: Option<&u32>| address.map_or(0, |address| *address as usize / PAGE);
         let drivers = page(cards().first())..=page(cards().last());
         let code_end = &raw const _end as usize;
+        let is_cold = self.is_cold || self.free() < LITTLE;
         for range in &mut self.ranges {
             // What stays is taken from the end, so that what is left can grow together with what comes free before
             // it.
@@ -183,7 +186,7 @@ impl Arena {
                 || range.next / PAGE == low::BOOT_END / PAGE
                 || drivers.contains(&(range.next / PAGE))
                 || range.next / PAGE == code_end / PAGE;
-            let is_slow = has_code && !self.is_cold;
+            let is_slow = has_code && !is_cold;
             let cost = if is_slow { usize::MAX - 1 } else { room };
             if wanted <= room && cost < least {
                 (best, least) = (Some(range), cost);

@@ -357,14 +357,8 @@ impl<'a> ControlPool<'a> {
 
     /// The connection in a slot that [`ControlPool::accept`] gave out.
     pub(super) fn port(&mut self, index: usize) -> Option<ControlPort<'_, 'a>> {
-        let slot = self.slots.get_mut(index).filter(|slot| slot.life == Life::Owned)?;
-        Some(ControlPort {
-            peer: slot.peer,
-            local: slot.local,
-            socket: slot.set.get_mut(slot.handle),
-            dirty: &mut self.dirty,
-            bit: bit(index),
-        })
+        let is_owned = self.slots.get(index).is_some_and(|slot| slot.life == Life::Owned);
+        is_owned.then_some(ControlPort { pool: self, index })
     }
 }
 
@@ -375,73 +369,82 @@ fn done(socket: &Socket<'_>) -> bool {
 
 /// A session's control connection.
 pub struct ControlPort<'p, 'a> {
-    socket: &'p mut Socket<'a>,
-    peer: SocketAddrV4,
-    local: SocketAddrV4,
-    dirty: &'p mut u16,
-    bit: u16,
+    pool: &'p mut ControlPool<'a>,
+    index: usize,
 }
 
-impl ControlPort<'_, '_> {
+impl<'a> ControlPort<'_, 'a> {
+    // `ControlPool::port` checked the index, and the pool never shrinks.
+    fn slot(&self) -> &Slot<'a> {
+        &self.pool.slots[self.index]
+    }
+
+    fn socket(&self) -> &Socket<'a> {
+        self.slot().socket()
+    }
+
+    /// The socket, which is looked at when packets are sent next.
+    fn touch(&mut self) -> &mut Socket<'a> {
+        self.pool.dirty |= bit(self.index);
+        self.pool.slots[self.index].socket_mut()
+    }
+
     /// The client's address and port.
     pub fn peer(&self) -> SocketAddrV4 {
-        self.peer
+        self.slot().peer
     }
 
     /// Our own address and port on this connection.
     pub fn local(&self) -> SocketAddrV4 {
-        self.local
+        self.slot().local
     }
 
     /// Shows the bytes received, as one piece (which may be less than all), to `take`, which returns how
     /// many it consumed. Not called when there are none.
     pub fn receive(&mut self, take: &mut dyn FnMut(&[u8]) -> usize) {
-        if take_from(self.socket, take) {
-            *self.dirty |= self.bit;
+        if take_from(self.pool.slots[self.index].socket_mut(), take) {
+            self.touch();
         }
     }
 
     /// Bytes that [`ControlPort::send`] would take now.
     pub fn room(&self) -> usize {
-        room(self.socket)
+        room(self.socket())
     }
 
     /// Queues as much of `data` as there is room for and returns how much that was.
     pub fn send(&mut self, data: &[u8]) -> usize {
-        *self.dirty |= self.bit;
-        self.socket.send_slice(data).unwrap_or(0)
+        self.touch().send_slice(data).unwrap_or(0)
     }
 
     /// Gives the client 10 seconds to acknowledge something of what is queued, or be dead: it may be.
     pub fn doubt(&mut self) {
-        self.socket.set_timeout(Some(Duration::from_secs(DOUBTED)));
+        self.touch().set_timeout(Some(Duration::from_secs(DOUBTED)));
     }
 
     /// Whether everything queued was acknowledged by the client.
     pub fn is_drained(&self) -> bool {
-        self.socket.send_queue() == 0
+        self.socket().send_queue() == 0
     }
 
     /// Whether the client can still send: `false` after its FIN or a reset, once all was received.
     pub fn may_receive(&self) -> bool {
-        self.socket.may_recv()
+        self.socket().may_recv()
     }
 
     /// Whether the connection is over: reset, timed out, or closed from both sides.
     pub fn is_dead(&self) -> bool {
-        !self.socket.is_active()
+        !self.socket().is_active()
     }
 
     /// Sends what is queued, then FIN.
     pub fn close(&mut self) {
-        *self.dirty |= self.bit;
-        self.socket.close();
+        self.touch().close();
     }
 
     /// Sends RST.
     pub fn abort(&mut self) {
-        *self.dirty |= self.bit;
-        self.socket.abort();
+        self.touch().abort();
     }
 }
 

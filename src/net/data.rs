@@ -83,13 +83,16 @@ pub(super) struct DataPool<'a> {
     now: Millis,
     /// Slots that may have something to send, a bit for each.
     dirty: u16,
+    /// Slots that heard of their peers since their timers were looked at, a bit for each.
+    heard: u16,
     /// A session has changed something since packets were sent last.
     pub(super) touched: bool,
     /// Slots that something happened to since the last [`DataPool::take_news`], a bit for each.
     news: u16,
-    /// Connections on which data comes in, how many and a bit for each.
+    /// How many connections there are on which data comes in.
     uploads: usize,
-    uploading: u16,
+    /// Bytes of the card's ring that all of these may still fill: the sum of their credits.
+    lent: usize,
     /// The least of their peers' segments, bytes of data.
     mss: usize,
     /// Sizes of the buffers for receiving and sending, bytes.
@@ -138,10 +141,11 @@ impl<'a> DataPool<'a> {
             ephemeral,
             now: Millis(0),
             dirty: 0,
+            heard: 0,
             touched: false,
             news: 0,
             uploads: 0,
-            uploading: 0,
+            lent: 0,
             mss: MSS,
             buffers,
         })
@@ -210,14 +214,16 @@ impl<'a> DataPool<'a> {
     pub(super) fn follow(&mut self, index: usize, segment: &Segment, on: bool) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         self.news |= bit(index);
+        self.heard |= bit(index);
         // An acknowledgement asks for nothing when all has been sent, and it has not come before.
         let sent = on || segment.only_acknowledges() && slot.is_sent();
         if segment.payload > 0 {
             self.uploads += usize::from(!slot.uploads);
-            self.uploading |= bit(index);
             slot.uploads = true;
             self.mss = self.mss.min(slot.mss);
+            let before = slot.credit.lent();
             slot.credit.take(segment, on);
+            self.lent = self.lent - before + slot.credit.lent();
         }
         slot.renew(segment);
         slot.count_repetition(segment);
@@ -283,7 +289,9 @@ impl<'a> DataPool<'a> {
             self.first = index + 1;
             if let Some(Sent { end, edge }) = sent {
                 left -= 1;
-                slot.credit.renew(edge, now);
+                let before = slot.credit.lent();
+                slot.credit.renew(edge, now, slot.uploads);
+                self.lent = self.lent - before + slot.credit.lent();
                 // What was sent may have been the end of the connection.
                 if slot.socket().state() != State::Established {
                     self.news |= bit(index);
@@ -311,29 +319,29 @@ impl<'a> DataPool<'a> {
             _ if !slot.only_takes() => return Some(share.max(MSS)),
             _ => {}
         }
-        let mut others = self.uploading & !bit(index);
-        let mut lent = 0;
-        while others != 0 {
-            let other = others.trailing_zeros() as usize;
-            others &= others - 1;
-            lent += self.slots.get(other).map_or(0, |slot| slot.credit.counted(self.now));
-        }
-        slot.credit.window((ring, share, mss), lent, quiet, self.now)
+        let others = self.lent - slot.credit.lent();
+        slot.credit.window((ring, share, mss), others, quiet, self.now)
     }
 
-    /// Makes every socket that is in use have its timers looked at.
+    /// Makes every socket that is in use and hears nothing have its timers looked at; where something comes, that is
+    /// looked at.
     // Not inlined: it is rare.
     #[inline(never)]
     pub(super) fn look_at_all(&mut self) {
-        (self.uploads, self.uploading, self.mss) = (0, 0, MSS);
-        for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.port != 0) {
-            self.dirty |= bit(index);
+        (self.uploads, self.lent, self.mss) = (0, 0, MSS);
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if slot.port == 0 {
+                slot.credit.end();
+                continue;
+            }
+            self.dirty |= bit(index) & !self.heard;
             if slot.uploads {
                 self.uploads += 1;
-                self.uploading |= bit(index);
+                self.lent += slot.credit.recount(self.now);
                 self.mss = self.mss.min(slot.mss);
             }
         }
+        self.heard = 0;
     }
 
     /// A session's data port.

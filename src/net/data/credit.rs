@@ -23,6 +23,8 @@ pub(super) struct Credit {
     edge: u32,
     /// When it was given.
     since: Millis,
+    /// Bytes of it that count as taken in the ring.
+    lent: usize,
 }
 
 impl Credit {
@@ -31,22 +33,37 @@ impl Credit {
         usize::try_from(self.edge.wrapping_sub(self.came).cast_signed()).unwrap_or(0)
     }
 
-    /// Bytes of it that count.
-    pub(super) fn counted(&self, now: Millis) -> usize {
-        if now.since(self.since) < HOLDS { self.left() } else { 0 }
+    /// Bytes of it that count as taken in the ring.
+    pub(super) fn lent(&self) -> usize {
+        self.lent
+    }
+
+    /// Looks whether it still counts; how much of it does.
+    pub(super) fn recount(&mut self, now: Millis) -> usize {
+        if now.since(self.since) >= HOLDS {
+            self.lent = 0;
+        }
+        self.lent
+    }
+
+    /// Lets it count no longer: the upload is over.
+    pub(super) fn end(&mut self) {
+        self.lent = 0;
     }
 
     /// Takes what `segment` brought; `on`: it goes on where the one before ended. What does not is answered at once.
     pub(super) fn take(&mut self, segment: &Segment, on: bool) {
         if !on && segment.sequence != self.came {
-            self.since = Millis(0);
+            (self.since, self.lent) = (Millis(0), 0);
         }
         self.came = segment.sequence.wrapping_add(segment.payload.into());
+        self.lent = self.lent.min(self.left());
     }
 
-    /// Notes that the window's `edge` was announced.
-    pub(super) fn renew(&mut self, edge: u32, now: Millis) {
+    /// Notes that the window's `edge` was announced; it counts where the connection `uploads`.
+    pub(super) fn renew(&mut self, edge: u32, now: Millis, uploads: bool) {
         (self.edge, self.since) = (edge, now);
+        self.lent = if uploads { self.left() } else { 0 };
     }
 
     /// The window for the next acknowledgement, bytes; `None`: it waits. Of the `ring` bytes of the card's, `others` are

@@ -46,8 +46,9 @@ impl<'a> DataPort<'_, 'a> {
     }
 
     fn start(&mut self, ours: Ours, port: u16, owner: Ipv4Addr) {
-        self.pool.uploading &= !bit(self.index);
+        self.pool.lent -= self.slot().credit.lent();
         let slot = self.slot_mut();
+        slot.credit.end();
         (slot.ours, slot.port, slot.owner) = (ours, port, owner);
         (slot.linger, slot.uploads) = (None, false);
         let socket = slot.socket_mut();

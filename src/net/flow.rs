@@ -19,10 +19,13 @@ pub enum Step {
     Data(usize),
 }
 
+/// Bytes of a frame up to its ports' end, and on to a double word's.
+const SAME: usize = 40;
+
 /// A connection's frames so far.
 pub struct Flow {
-    /// The headers of the first one.
-    headers: [u8; HEADERS],
+    /// What the headers of the first one begin with.
+    headers: [u8; SAME],
     /// The last segment.
     last: Segment,
 }
@@ -41,20 +44,20 @@ impl Default for Flow {
             payload: 0,
             plain: false,
         };
-        Flow { headers: [0; HEADERS], last }
+        Flow { headers: [0; SAME], last }
     }
 }
 
 /// The double word at `at`, as it lies in memory.
 #[inline(always)]
-fn word(bytes: &[u8; HEADERS], at: usize) -> u32 {
+fn word<const LENGTH: usize>(bytes: &[u8; LENGTH], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 impl Flow {
     /// Begins with `segment`, whose frame begins with `headers`.
     pub fn begin(&mut self, headers: &[u8; HEADERS], segment: &Segment) {
-        self.headers.copy_from_slice(headers);
+        self.headers.copy_from_slice(&headers[..SAME]);
         self.last = *segment;
     }
 

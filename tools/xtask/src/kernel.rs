@@ -9,8 +9,8 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
-use crate::overlay;
 use crate::pack::{self, Piece};
+use crate::{overlay, words};
 
 /// Where the kernel is loaded and runs.
 pub const FLAT_START: u64 = 0x8000;
@@ -99,7 +99,8 @@ pub fn build_with(root: &Path, mut cargo: Command, feature: &str) -> Result<Kern
 /// # Errors
 /// What is wrong with the file.
 pub fn extract(elf: &Path) -> Result<Kernel> {
-    let data = std::fs::read(elf).with_context(|| elf.display().to_string())?;
+    let mut data = std::fs::read(elf).with_context(|| elf.display().to_string())?;
+    words::widen(&mut data).with_context(|| elf.display().to_string())?;
     let file = object::File::parse(&*data).with_context(|| elf.display().to_string())?;
     let boot_sector = file
         .section_by_name(".boot")

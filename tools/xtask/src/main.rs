@@ -26,6 +26,7 @@ mod setup;
 mod slip;
 mod sort;
 mod verify;
+mod words;
 mod workspace;
 
 use std::process::ExitCode;

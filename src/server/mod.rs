@@ -48,7 +48,7 @@ use start::Start;
 const SPARE_SOCKETS: usize = 3;
 const FREE_FOR_A_SPARE: usize = 8 * 1024;
 /// Receive buffer of a control connection, bytes: some commands; longer ones are read in pieces.
-const COMMANDS: usize = 384;
+const COMMANDS: usize = 352;
 /// Milliseconds between looks at what is in no hurry: clock, keys, screen, log file; and whose time is up.
 const TICK: u64 = 10;
 const SWEEP: u64 = 100;

@@ -323,11 +323,17 @@ impl Session {
     fn read_line(&mut self, cx: &mut Context<'_, '_>) -> bool {
         let mut framed = None;
         let input = &mut self.input;
-        cx.control.receive(&mut |bytes| {
-            let (taken, what) = input.take(bytes);
-            framed = Some(what);
-            taken
-        });
+        // A line that lies across the end of the buffer comes in two parts.
+        for _ in 0..2 {
+            if !matches!(framed, None | Some(Framed::Part)) {
+                break;
+            }
+            cx.control.receive(&mut |bytes| {
+                let (taken, what) = input.take(bytes);
+                framed = Some(what);
+                taken
+            });
+        }
         match framed {
             None => return false,
             Some(Framed::Part) => {}

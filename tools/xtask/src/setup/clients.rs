@@ -21,8 +21,9 @@ const V86: &str = "0.5.462";
 
 const DEBIAN: &str = "13";
 
-/// What pip, npm and apt say when they reach nobody, in lower case.
-const UNREACHABLE: [&str; 14] = [
+/// What pip, npm and apt say when they reach nobody, and what dosbox_x.sh and apt say where there is no Debian that
+/// could be asked; in lower case.
+const UNREACHABLE: [&str; 16] = [
     "failed to establish a new connection",
     "name resolution",
     "max retries exceeded",
@@ -37,6 +38,8 @@ const UNREACHABLE: [&str; 14] = [
     "eai_again",
     "temporary failure resolving",
     "could not connect to",
+    "no mirror of debian's",
+    "is not signed",
 ];
 
 /// The Python that the tests use: the system's, which has the system's packages.
@@ -177,6 +180,7 @@ mod tests {
         assert!(is_unreachable(
             "E: Failed to fetch http://a/InRelease  Temporary failure resolving 'a'"
         ));
+        assert!(is_unreachable("no mirror of Debian's in apt's sources: install dosbox-x"));
         assert!(!is_unreachable("E: Unable to locate package dosbox-x"));
         assert!(!is_unreachable("ERROR: No matching distribution found for twisted==0.0"));
         assert!(!is_unreachable("npm error code ETARGET"));
